@@ -1,0 +1,76 @@
+"""Exact deduplication of instructions, and the proof that training data shares none with held-out data."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from workflow_scripts.core import hashing
+
+METHOD = {
+    "name": "exact_normalised",
+    "description": "NFKC, casefold, runs of whitespace become one space, punctuation and symbols off both ends; equal SHA-256",
+}
+
+
+def normalise(instruction: str) -> str:
+    """Text under which two instructions count as the same: NFKC, casefold, single spaces, bare edges.
+
+    Punctuation inside stays ("Which is red: a or b?" keeps its colon). A text of punctuation alone stays as it is, so that
+    two different ones are not taken for each other.
+    """
+    text = " ".join(unicodedata.normalize("NFKC", instruction).casefold().split())
+    letters = [position for position, character in enumerate(text) if unicodedata.category(character)[0] not in "PSZ"]
+    return text[letters[0] : letters[-1] + 1] if letters else text
+
+
+def instruction_sha256(instruction: str) -> str:
+    """SHA-256 of the normalised instruction."""
+    return hashing.sha256_text(normalise(instruction))
+
+
+def first_positions(instructions: Iterable[str]) -> list[int]:
+    """Positions of the first instruction of each normalised text, in the given order."""
+    first = {}
+    for position, instruction in enumerate(instructions):
+        first.setdefault(instruction_sha256(instruction), position)
+    return list(first.values())
+
+
+def remove_overlap(
+    examples: Sequence[dict], references: dict[str, Sequence[str]]
+) -> tuple[list[dict], dict[str, list[str]]]:
+    """Split off every example whose instruction occurs in a reference set.
+
+    `references` maps a set's name to its instructions. Returns (examples kept, {name: hashes of the instructions that
+    were removed for it}); an example that occurs in several sets is counted for each of them.
+    """
+    known = {name: {instruction_sha256(text) for text in texts} for name, texts in references.items()}
+    removed = {name: [] for name in references}
+    kept = []
+    for example in examples:
+        digest = instruction_sha256(example["instruction"])
+        hits = [name for name, digests in known.items() if digest in digests]
+        for name in hits:
+            removed[name].append(digest)
+        if not hits:
+            kept.append(example)
+    return kept, removed
+
+
+def overlap_report(instructions: Sequence[str], references: dict[str, Sequence[str]]) -> dict:
+    """Count, on the finished data, what must not be there.
+
+    Returns {"examples", "duplicates", "overlap": {name: count}, "shared": {name: hashes},
+    "references": {name: distinct instructions compared with}, "instructions_sha256": one hash over the sorted instructions'
+    hashes, which names the compared set}.
+    """
+    digests = [instruction_sha256(text) for text in instructions]
+    known = {name: {instruction_sha256(text) for text in texts} for name, texts in references.items()}
+    shared = {name: [digest for digest in digests if digest in among] for name, among in known.items()}
+    return {
+        "examples": len(digests),
+        "duplicates": len(digests) - len(set(digests)),
+        "overlap": {name: len(hits) for name, hits in shared.items()},
+        "shared": {name: sorted(set(hits)) for name, hits in shared.items()},
+        "references": {name: len(among) for name, among in known.items()},
+        "instructions_sha256": hashing.sha256_text(hashing.canonical_json(sorted(digests))),
+    }
