@@ -28,14 +28,14 @@ def sha256_file(path) -> str:
 
 
 def sha256_tree(directory) -> dict[str, str]:
-    """SHA-256 of every file below a directory: {relative path with forward slashes: digest}, sorted by path."""
+    """SHA-256 of every file below a directory: {relative path with slashes: digest}, sorted by path."""
     directory = Path(directory)
     files = sorted(path for path in directory.rglob("*") if path.is_file())
     return {path.relative_to(directory).as_posix(): sha256_file(path) for path in files}
 
 
 def sha256_weights(directory) -> str:
-    """One digest for all `*.safetensors` files of a model directory: over canonical JSON of {name: SHA-256}."""
+    """One digest for all `*.safetensors` files of a directory: over canonical JSON of {name: SHA-256}."""
     files = sorted(Path(directory).glob("*.safetensors"))
     return sha256_text(canonical_json({path.name: sha256_file(path) for path in files}))
 
@@ -53,8 +53,8 @@ def record_id(**content) -> str:
 def derive_seed(root: int, *parts) -> int:
     """A seed in [0, 2**63) from a root seed and the names of what it is for (JSON values).
 
-    The first 8 bytes, big-endian and without the top bit, of SHA-256 over canonical JSON of [root, *parts], so
-    that a record's seed depends on the record alone, never on batch, shard size or order.
+    The first 8 bytes, big-endian and shifted right by one, of SHA-256 over canonical JSON of [root, *parts]:
+    a record's seed depends on the record alone, never on batch, shard size or order.
     """
     digest = hashlib.sha256(canonical_json([root, *parts]).encode("utf-8")).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -1,4 +1,4 @@
-"""Where a record comes from: model, engine, decoding, prompt templates and code, as one canonical JSON text."""
+"""Where a record comes from (model, engine, decoding, prompt templates, code), as one canonical JSON text."""
 
 import functools
 import importlib.metadata
@@ -15,7 +15,7 @@ PACKAGES = ("numpy", "peft", "tokenizers", "torch", "transformers", "trl", "vllm
 
 @functools.cache
 def git_state() -> dict:
-    """{"git_commit": SHA or None, "git_dirty": tracked files differ from it, or None without a repository}."""
+    """{"git_commit": SHA, "git_dirty": whether tracked files differ from it}; None without a repository."""
 
     def git(*arguments):
         command = ["git", "-C", str(PROJECT_ROOT), *arguments]
@@ -43,9 +43,9 @@ def package_versions() -> dict[str, str]:
 
 
 def model_identity(model) -> dict:
-    """{id, revision, weights_sha256, dtype} of `base/model.json` or of a model directory; never an absolute path.
+    """{id, revision, weights_sha256, dtype} of `base/model.json` or of a model directory; never a path.
 
-    A directory is called by its last name, has no revision, and its weights are hashed here (seconds per 10 GB).
+    A directory is called by its last name, has no revision, and its weights are hashed here.
     """
     model = Path(model)
     if model.is_file():
@@ -74,9 +74,9 @@ def provenance(
 ) -> str:
     """Canonical JSON for a record's `provenance` column.
 
-    `model` from model_identity, `engine` an engine's identity, `sampling` the decoding parameters, `templates`
-    {name: SHA-256}, `code` a code digest, `guard` the contamination guard's verdict and flags, `extra` anything else
-    that is the same for two identical runs. Holds no time, host or path.
+    `model` from model_identity, `engine` an engine's identity, `sampling` the decoding parameters,
+    `templates` {name: SHA-256}, `code` a code digest, `guard` the contamination guard's verdict and flags,
+    `extra` anything else that is the same for two identical runs. Holds no time, host or path.
     """
     content = {
         "model": model,

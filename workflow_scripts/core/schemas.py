@@ -25,7 +25,8 @@ def _record_schema(columns: str) -> pa.Schema:
 
 
 ITEMS = _record_schema(
-    "item_id:str split:str type:str family:str cluster:str instruction:str check:str reference:str corruption:str"
+    "item_id:str split:str type:str family:str cluster:str instruction:str check:str reference:str"
+    " corruption:str"
 )
 RECORDS = _record_schema(
     "shard:i32 index:i32 instruction:str instruction_prompt_sha256:str instruction_finish_reason:str"
@@ -36,15 +37,16 @@ SFT_EXAMPLES = _record_schema(
     "source_record_id:str instruction:str prompt:str completion:str verdict_margin:f64"
 )
 CANDIDATES = _record_schema(
-    "instruction_id:str instruction:str prompt:str candidate:i32 response_raw:str response:str finish_reason:str"
-    " response_tokens:i32 prompt_tokens:i32 verdict_margin:f64? p_yes:f64? usable:bool"
+    "instruction_id:str instruction:str prompt:str candidate:i32 response_raw:str response:str"
+    " finish_reason:str response_tokens:i32 prompt_tokens:i32 verdict_margin:f64? p_yes:f64? usable:bool"
 )
 PAIRS = _record_schema(
     "instruction_id:str instruction:str prompt:str chosen:str rejected:str chosen_id:str rejected_id:str"
     " chosen_margin:f64 rejected_margin:f64 margin:f64"
 )
 RESPONSES = _record_schema(
-    "item_id:str arm:str response_raw:str response:str finish_reason:str response_tokens:i32 prompt_tokens:i32"
+    "item_id:str arm:str response_raw:str response:str finish_reason:str response_tokens:i32"
+    " prompt_tokens:i32"
 )
 SCORES = _record_schema(
     "item_id:str arm:str type:str family:str cluster:str success:bool reason:str response_characters:i32"
@@ -67,7 +69,8 @@ def _column(path, rows: list[dict], field: pa.Field) -> pa.Array:
 def write_records(path, rows: list[dict], schema: pa.Schema) -> None:
     """Writes rows as Parquet in the order given; equal rows give equal bytes.
 
-    InputError names the column that is missing, not in the schema, null where it may not be, or of a wrong type.
+    InputError names the column that is missing, not in the schema, null where it may not be, or of a wrong
+    type.
     """
     names = set(schema.names)
     for place, row in enumerate(rows):
@@ -88,11 +91,9 @@ def read_records(path, schema: pa.Schema) -> list[dict]:
     except pa.ArrowInvalid as error:
         raise InputError(file=path, remedy=f"this is no readable Parquet file: {error}") from None
     for name in [*schema.names, *table.schema.names]:
-        found = table.schema.field(name) if name in table.schema.names else None
-        wanted = schema.field(name) if name in schema.names else None
+        found = str(table.schema.field(name)) if name in table.schema.names else "absent"
+        wanted = str(schema.field(name)) if name in schema.names else "absent"
         if found != wanted:
-            remedy = (
-                f"this column must be {wanted or 'absent'}: remove the file and let the workflow remake it"
-            )
-            raise InputError(file=path, field=name, value=str(found or "absent"), remedy=remedy)
+            remedy = f"this column must be {wanted}: remove the file and let the workflow remake it"
+            raise InputError(file=path, field=name, value=found, remedy=remedy)
     return table.to_pylist()
