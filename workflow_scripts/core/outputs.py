@@ -67,9 +67,9 @@ def _move(source: Path, target: Path) -> None:
 def guarded(*paths):
     """Yields one temporary path per output, in the same order: write it as a file or make it a directory.
 
-    All are moved into place when the body ends well; all are removed when it raises. What a killed writer left
-    is removed by the next. InputError when another process is writing one of them; FileNotFoundError, and
-    nothing moved, when the body did not write one of them.
+    All are moved into place when the body ends well; all are removed when it raises. What a killed writer
+    left is removed by the next. InputError when another process is writing one of them; FileNotFoundError,
+    and nothing moved, when the body did not write one of them.
     """
     targets = [Path(path) for path in paths]
     temporary = [temporary_name(target) for target in targets]

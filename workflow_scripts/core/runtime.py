@@ -92,7 +92,7 @@ def _is_intact(chain: list[psutil.Process]) -> bool:
 def watch_scheduler() -> None:
     """Ends this process, removing nothing, soon after the Snakemake above it is gone.
 
-    Snakemake's local jobs survive `kill -9` of Snakemake; the next run would start second writers beside them.
+    Snakemake's local jobs survive `kill -9` of Snakemake; the next run would start others beside them.
     """
     chain = scheduler_chain()
     if not chain:
@@ -122,8 +122,8 @@ def _terminate(signum, frame):
 def job(name: str):
     """The whole body of a command-line module's `main`.
 
-    Quiets the libraries, watches the scheduler, turns an InputError into one line on stderr and exit status 1,
-    makes SIGTERM unwind (so that nothing half written stays), and prints how long the job took.
+    Quiets the libraries, watches the scheduler, turns an InputError into one line on stderr and exit status
+    1, makes SIGTERM unwind (so that nothing half written stays), and prints how long the job took.
     """
     quiet_libraries()
     watch_scheduler()

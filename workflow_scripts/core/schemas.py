@@ -82,6 +82,13 @@ def write_records(path, rows: list[dict], schema: pa.Schema) -> None:
     pq.write_table(table, path, compression="zstd", row_group_size=65536)
 
 
+def _describe(schema: pa.Schema, name: str) -> str:
+    if name not in schema.names:
+        return "absent"
+    field = schema.field(name)
+    return f"{field.type}{'' if field.nullable else ', never null'}"
+
+
 def read_records(path, schema: pa.Schema) -> list[dict]:
     """Reads a record file as a list of dicts. InputError names the column that does not fit the schema."""
     try:
@@ -91,8 +98,7 @@ def read_records(path, schema: pa.Schema) -> list[dict]:
     except pa.ArrowInvalid as error:
         raise InputError(file=path, remedy=f"this is no readable Parquet file: {error}") from None
     for name in [*schema.names, *table.schema.names]:
-        found = str(table.schema.field(name)) if name in table.schema.names else "absent"
-        wanted = str(schema.field(name)) if name in schema.names else "absent"
+        found, wanted = _describe(table.schema, name), _describe(schema, name)
         if found != wanted:
             remedy = f"this column must be {wanted}: remove the file and let the workflow remake it"
             raise InputError(file=path, field=name, value=found, remedy=remedy)
