@@ -1,0 +1,48 @@
+"""Bootstrap a base language model into an instruction follower, and prove or refute the improvement.
+
+A table of contents: each stage has its own file under rules/, every result is a file, `rule all` names the last ones.
+"""
+
+import sys
+from snakemake.utils import min_version
+
+min_version("9.27")
+sys.path.insert(0, workflow.basedir)
+
+
+configfile: "config/config.yaml"
+
+
+report: "reports/captions/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/base_model.smk"
+include: "rules/test_set.smk"
+include: "rules/headroom.smk"
+include: "rules/generation.smk"
+include: "rules/deduplication.smk"
+include: "rules/sft.smk"
+include: "rules/preferences.smk"
+include: "rules/dpo.smk"
+include: "rules/evaluation.smk"
+include: "rules/report.smk"
+
+
+onstart:
+    open_session("started")
+
+
+onsuccess:
+    close_session("completed")
+
+
+onerror:
+    close_session("failed")
+
+
+rule all:
+    default_target: True
+    input:
+        "<reports>/summary.html",
+        "<results>/gates/claim.json",

@@ -1,0 +1,132 @@
+"""Shared by the stage files: each rule's slice of the config, digests of its code and environment, ids, arms.
+
+Needs the config, which is checked here before any rule is made.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from workflow_scripts.core import code_digest as code
+from workflow_scripts.core import sessions
+from workflow_scripts.core.config_validation import check_config
+from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.hashing import canonical_json
+from snakemake.exceptions import WorkflowError
+
+try:
+    check_config(config, workflow.basedir)
+except InputError as error:
+    raise WorkflowError(str(error))
+
+
+wildcard_constraints:
+    shard=r"\d{3}",
+    arm=r"[a-z0-9_.-]+",
+    variant=r"[a-z0-9_.-]+",
+    pair_set=r"[a-z0-9_.-]+",
+    baseline=r"[a-z0-9_.]+(-[a-z0-9_.]+)*?",
+    candidate=r"[a-z0-9_.-]+",
+    evaluation="evaluation|dev_evaluation",
+
+
+code_digest = cache(code.code_digest)
+environment_digest = cache(code.environment_digest)
+PRIMARY_VARIANT = config["statistics"]["primary"]["candidate"].removeprefix("dpo-")
+
+
+def settings(*keys):
+    """The named top-level slices of the config as canonical JSON."""
+    return canonical_json({key: config[key] for key in keys})
+
+
+def model_files():
+    """The files of a local base, so that a changed base reruns everything; none for a hub repository (pinned revision)."""
+    path = config["base_model"]["path"]
+    return sorted(str(file) for file in Path(path).iterdir() if file.is_file()) if path else []
+
+
+def generation_settings():
+    """What the pilot and the shards share; sizes are parameters of the rules."""
+    sampling = {key: config["generation"][key] for key in ("instruction", "answer")}
+    return canonical_json({"generation": sampling, "engine": config["engine"], "seed": config["seed"]})
+
+
+def candidate_settings():
+    """Candidates per instruction and their sampling; pair sets are cut from the pool later."""
+    candidates = {key: config["preferences"][key] for key in ("candidates", "sampling")}
+    return canonical_json({"preferences": candidates, "engine": config["engine"], "seed": config["seed"]})
+
+
+def gate_settings(gate):
+    """A gate's criteria and its override, if the config has one."""
+    override = config["overrides"].get(gate)
+    return canonical_json({"gate": {"name": gate, "criteria": config["gates"][gate], "override": override}})
+
+
+def dpo_settings(wildcards):
+    """One DPO variant with the seed and the engine of its dev evaluation."""
+    return canonical_json(
+        {
+            "dpo": config["dpo"]["variants"][wildcards.variant],
+            "engine": config["engine"],
+            "evaluation": config["evaluation"],
+            "seed": config["seed"],
+        }
+    )
+
+
+def pair_set_settings(wildcards):
+    """One pair set of the config."""
+    return canonical_json({"pair_set": config["preferences"]["sets"][wildcards.pair_set]})
+
+
+def shard_ids(count):
+    """Zero-padded shard numbers: 000, 001, ..."""
+    return [f"{number:03d}" for number in range(count)]
+
+
+def arms():
+    """Every arm of the evaluation, in the order of the report."""
+    return ["base_raw", "base", "sft", "sft-longer", *[f"dpo-{variant}" for variant in config["dpo"]["variants"]]]
+
+
+def arm_model(wildcards):
+    """The model that an arm answers with: the base's identity file or a merged directory."""
+    return {
+        "base_raw": "<results>/base/model.json",
+        "base": "<results>/base/model.json",
+        "sft": "<results>/models/sft-merged",
+        "sft-longer": "<results>/models/sft-longer-merged",
+    }.get(wildcards.arm, f"<results>/models/{wildcards.arm}-merged")
+
+
+def arm_template(wildcards):
+    """The bare instruction for the control arm, the completion format for all others."""
+    return config["prompts"]["raw" if wildcards.arm == "base_raw" else "completion"]
+
+
+def arm_gates(wildcards):
+    """The gates that stand before an arm's answers: contamination always, dpo before the DPO arms meet the test items."""
+    gates = ["<results>/gates/contamination.json", "<results>/gates/test_set.json"]
+    if wildcards.evaluation == "evaluation" and wildcards.arm.startswith("dpo-"):
+        gates.append("<results>/gates/dpo.json")
+    return gates
+
+
+def evaluation_items(wildcards):
+    """The test items for `evaluation`, the dev items for `dev_evaluation`."""
+    return "<results>/test_set/test.parquet" if wildcards.evaluation == "evaluation" else "<results>/test_set/dev.parquet"
+
+
+def comparisons():
+    """The pairs of arms to compare, primary first."""
+    primary = (config["statistics"]["primary"]["baseline"], config["statistics"]["primary"]["candidate"])
+    steps = [("base_raw", "base"), ("base", "sft"), ("sft", "sft-longer")]
+    for variant in config["dpo"]["variants"]:
+        steps += [("base", f"dpo-{variant}"), ("sft", f"dpo-{variant}"), ("sft-longer", f"dpo-{variant}")]
+    return [primary, *[pair for pair in steps if pair != primary]]
+
+
+def comparison_settings():
+    """The statistics' settings with the pairs of arms to compare."""
+    return canonical_json({"statistics": {**config["statistics"], "comparisons": comparisons()}})

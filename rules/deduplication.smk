@@ -1,0 +1,83 @@
+"""Deduplication: one training set from all shards, without duplicates and provably without held-out items.
+
+Needs the shards, the test set and the exemplars. Makes sft_data/train.parquet, sft_data/{overlap,qc}.json and the
+leakage gate.
+"""
+
+
+rule deduplicate:
+    input:
+        script="workflow_scripts/deduplicate.py",
+        records=collect("<results>/generation/shard-{shard}.parquet", shard=shard_ids(config["generation"]["shards"])),
+        template=config["prompts"]["completion"],
+        test="<results>/test_set/test.parquet",
+        dev="<results>/test_set/dev.parquet",
+        calibration="<results>/test_set/calibration.parquet",
+        exemplars=config["exemplars"],
+    output:
+        train="<results>/sft_data/train.parquet",
+        overlap="<results>/sft_data/overlap.json",
+    log:
+        "<logs>/deduplicate.log",
+    benchmark:
+        "<benchmarks>/deduplicate.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        module=as_py_module(),
+        code=code_digest("workflow_scripts/deduplicate.py"),
+        environment=environment_digest("envs/analysis.yaml"),
+    shell:
+        "python -m {params.module} --records {input.records:q} --template {input.template:q}"
+        " --test {input.test:q} --dev {input.dev:q} --calibration {input.calibration:q} --exemplars {input.exemplars:q}"
+        " --train {output.train:q} --overlap {output.overlap:q} 2>&1 | tee {log:q}"
+
+
+rule generation_qc:
+    input:
+        script="workflow_scripts/generation_qc.py",
+        records=collect("<results>/generation/shard-{shard}.parquet", shard=shard_ids(config["generation"]["shards"])),
+        train="<results>/sft_data/train.parquet",
+    output:
+        report="<results>/sft_data/qc.json",
+    log:
+        "<logs>/generation_qc.log",
+    benchmark:
+        "<benchmarks>/generation_qc.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        module=as_py_module(),
+        code=code_digest("workflow_scripts/generation_qc.py"),
+        environment=environment_digest("envs/analysis.yaml"),
+    shell:
+        "python -m {params.module} --records {input.records:q} --train {input.train:q}"
+        " --report {output.report:q} 2>&1 | tee {log:q}"
+
+
+use rule gate_contamination as gate_leakage with:
+    input:
+        script="workflow_scripts/gate.py",
+        metrics="<results>/sft_data/overlap.json",
+    output:
+        decision="<results>/gates/leakage.json",
+    log:
+        "<logs>/gate_leakage.log",
+    benchmark:
+        "<benchmarks>/gate_leakage.jsonl"
+    params:
+        settings=gate_settings("leakage"),
+
+
+use rule gate_contamination as gate_generation with:
+    input:
+        script="workflow_scripts/gate.py",
+        metrics="<results>/sft_data/qc.json",
+    output:
+        decision="<results>/gates/generation.json",
+    log:
+        "<logs>/gate_generation.log",
+    benchmark:
+        "<benchmarks>/gate_generation.jsonl"
+    params:
+        settings=gate_settings("generation"),

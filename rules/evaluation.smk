@@ -1,0 +1,140 @@
+"""Evaluation: every arm answers the same items greedily, one model per process; scores, paired statistics, audit.
+
+Needs the test set and the models. Makes {evaluation,dev_evaluation}/{arm}/{responses,scores}.parquet,
+dev_evaluation/{baseline}-vs-{candidate}.json, statistics/comparisons.json, evaluation/audit.json and the claim gate.
+"""
+
+
+rule respond:
+    input:
+        script="workflow_scripts/respond.py",
+        model=arm_model,
+        items=evaluation_items,
+        template=arm_template,
+        guard="<results>/base/guard.json",
+        gates=arm_gates,
+    output:
+        responses="<results>/{evaluation}/{arm}/responses.parquet",
+    log:
+        "<logs>/respond-{evaluation}-{arm}.log",
+    benchmark:
+        "<benchmarks>/respond-{evaluation}-{arm}.jsonl"
+    conda:
+        "../envs/generate.yaml"
+    resources:
+        gpu=1,
+    params:
+        module=as_py_module(),
+        code=code_digest("workflow_scripts/respond.py"),
+        environment=environment_digest("envs/generate.yaml"),
+        settings=settings("engine", "evaluation"),
+    shell:
+        "python -m {params.module} --settings {params.settings:q} --arm {wildcards.arm:q} --model {input.model:q}"
+        " --items {input.items:q} --template {input.template:q} --guard {input.guard:q}"
+        " --responses {output.responses:q} 2>&1 | tee {log:q}"
+
+
+rule score:
+    input:
+        script="workflow_scripts/score.py",
+        items=evaluation_items,
+        responses="<results>/{evaluation}/{arm}/responses.parquet",
+    output:
+        scores="<results>/{evaluation}/{arm}/scores.parquet",
+    log:
+        "<logs>/score-{evaluation}-{arm}.log",
+    benchmark:
+        "<benchmarks>/score-{evaluation}-{arm}.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        module=as_py_module(),
+        code=code_digest("workflow_scripts/score.py"),
+        environment=environment_digest("envs/analysis.yaml"),
+    shell:
+        "python -m {params.module} --items {input.items:q} --responses {input.responses:q}"
+        " --scores {output.scores:q} 2>&1 | tee {log:q}"
+
+
+rule dev_lift:
+    input:
+        script="workflow_scripts/dev_lift.py",
+        baseline="<results>/dev_evaluation/{baseline}/scores.parquet",
+        candidate="<results>/dev_evaluation/{candidate}/scores.parquet",
+    output:
+        report="<results>/dev_evaluation/{baseline}-vs-{candidate}.json",
+    log:
+        "<logs>/dev_lift-{baseline}-vs-{candidate}.log",
+    benchmark:
+        "<benchmarks>/dev_lift-{baseline}-vs-{candidate}.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        module=as_py_module(),
+        code=code_digest("workflow_scripts/dev_lift.py"),
+        environment=environment_digest("envs/analysis.yaml"),
+        settings=settings("statistics"),
+    shell:
+        "python -m {params.module} --settings {params.settings:q} --baseline {input.baseline:q}"
+        " --candidate {input.candidate:q} --report {output.report:q} 2>&1 | tee {log:q}"
+
+
+rule compare:
+    input:
+        script="workflow_scripts/compare.py",
+        scores=collect("<results>/evaluation/{arm}/scores.parquet", arm=arms()),
+    output:
+        comparisons="<results>/statistics/comparisons.json",
+    log:
+        "<logs>/compare.log",
+    benchmark:
+        "<benchmarks>/compare.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        module=as_py_module(),
+        code=code_digest("workflow_scripts/compare.py"),
+        environment=environment_digest("envs/analysis.yaml"),
+        settings=comparison_settings(),
+    shell:
+        "python -m {params.module} --settings {params.settings:q} --scores {input.scores:q}"
+        " --comparisons {output.comparisons:q} 2>&1 | tee {log:q}"
+
+
+rule evaluation_audit:
+    input:
+        script="workflow_scripts/evaluation_audit.py",
+        scores=collect("<results>/evaluation/{arm}/scores.parquet", arm=arms()),
+        responses=collect("<results>/evaluation/{arm}/responses.parquet", arm=arms()),
+        comparisons="<results>/statistics/comparisons.json",
+    output:
+        audit="<results>/evaluation/audit.json",
+    log:
+        "<logs>/evaluation_audit.log",
+    benchmark:
+        "<benchmarks>/evaluation_audit.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        module=as_py_module(),
+        code=code_digest("workflow_scripts/evaluation_audit.py"),
+        environment=environment_digest("envs/analysis.yaml"),
+        settings=settings("statistics"),
+    shell:
+        "python -m {params.module} --settings {params.settings:q} --scores {input.scores:q}"
+        " --responses {input.responses:q} --comparisons {input.comparisons:q} --audit {output.audit:q} 2>&1 | tee {log:q}"
+
+
+use rule gate_contamination as gate_claim with:
+    input:
+        script="workflow_scripts/gate.py",
+        metrics="<results>/evaluation/audit.json",
+    output:
+        decision="<results>/gates/claim.json",
+    log:
+        "<logs>/gate_claim.log",
+    benchmark:
+        "<benchmarks>/gate_claim.jsonl"
+    params:
+        settings=gate_settings("claim"),
+        record_only="--record-only",
