@@ -6,10 +6,10 @@ import json
 import subprocess
 from pathlib import Path
 
+from workflow_scripts.core.code_digest import PROJECT_ROOT
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import canonical_json, sha256_weights
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("numpy", "peft", "tokenizers", "torch", "transformers", "trl", "vllm")
 
 
