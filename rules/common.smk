@@ -87,7 +87,13 @@ def shard_ids(count):
 
 def arms():
     """Every arm of the evaluation, in the order of the report."""
-    return ["base_raw", "base", "sft", "sft-longer", *[f"dpo-{variant}" for variant in config["dpo"]["variants"]]]
+    return [
+        "base_raw",
+        "base",
+        "sft",
+        "sft-longer",
+        *[f"dpo-{variant}" for variant in config["dpo"]["variants"]],
+    ]
 
 
 def arm_model(wildcards):
@@ -115,7 +121,11 @@ def arm_gates(wildcards):
 
 def evaluation_items(wildcards):
     """The test items for `evaluation`, the dev items for `dev_evaluation`."""
-    return "<results>/test_set/test.parquet" if wildcards.evaluation == "evaluation" else "<results>/test_set/dev.parquet"
+    return (
+        "<results>/test_set/test.parquet"
+        if wildcards.evaluation == "evaluation"
+        else "<results>/test_set/dev.parquet"
+    )
 
 
 def comparisons():

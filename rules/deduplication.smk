@@ -8,7 +8,9 @@ leakage gate.
 rule deduplicate:
     input:
         script="workflow_scripts/deduplicate.py",
-        records=collect("<results>/generation/shard-{shard}.parquet", shard=shard_ids(config["generation"]["shards"])),
+        records=collect(
+            "<results>/generation/shard-{shard}.parquet", shard=shard_ids(config["generation"]["shards"])
+        ),
         template=config["prompts"]["completion"],
         test="<results>/test_set/test.parquet",
         dev="<results>/test_set/dev.parquet",
@@ -36,7 +38,9 @@ rule deduplicate:
 rule generation_qc:
     input:
         script="workflow_scripts/generation_qc.py",
-        records=collect("<results>/generation/shard-{shard}.parquet", shard=shard_ids(config["generation"]["shards"])),
+        records=collect(
+            "<results>/generation/shard-{shard}.parquet", shard=shard_ids(config["generation"]["shards"])
+        ),
         train="<results>/sft_data/train.parquet",
     output:
         report="<results>/sft_data/qc.json",

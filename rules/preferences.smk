@@ -44,7 +44,8 @@ rule select_pairs:
     input:
         script="workflow_scripts/select_pairs.py",
         candidates=collect(
-            "<results>/preferences/candidates/shard-{shard}.parquet", shard=shard_ids(config["preferences"]["shards"])
+            "<results>/preferences/candidates/shard-{shard}.parquet",
+            shard=shard_ids(config["preferences"]["shards"]),
         ),
     output:
         pairs="<results>/preferences/{pair_set}/pairs.parquet",
@@ -69,7 +70,8 @@ rule audit_pairs:
         script="workflow_scripts/audit_pairs.py",
         pairs="<results>/preferences/{pair_set}/pairs.parquet",
         candidates=collect(
-            "<results>/preferences/candidates/shard-{shard}.parquet", shard=shard_ids(config["preferences"]["shards"])
+            "<results>/preferences/candidates/shard-{shard}.parquet",
+            shard=shard_ids(config["preferences"]["shards"]),
         ),
     output:
         audit="<results>/preferences/{pair_set}/audit.json",
