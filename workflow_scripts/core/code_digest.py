@@ -30,7 +30,7 @@ def _with_parents(dotted: str) -> list[str]:
 
 
 def imported_names(path) -> set[str]:
-    """Dotted names that a Python file imports anywhere, functions included; `from a import b` gives a and a.b.
+    """Dotted names that a Python file imports anywhere; `from a import b` gives a and a.b.
 
     InputError for a relative import or a dynamic one, which a digest could not follow.
     """
@@ -81,6 +81,6 @@ def code_digest(path, root=PROJECT_ROOT) -> str:
 
 
 def environment_digest(path, root=PROJECT_ROOT) -> str:
-    """SHA-256 of a conda environment file as parsed, so that a comment or the order of keys changes nothing."""
+    """SHA-256 of a conda environment file as parsed: a comment or the order of keys changes nothing."""
     parsed = yaml.safe_load((Path(root) / path).read_text(encoding="utf-8"))
     return sha256_text(canonical_json(parsed))

@@ -1,0 +1,205 @@
+"""Refuses a wrong configuration before any job starts, with the field, its value and the remedy."""
+
+import difflib
+import json
+from pathlib import Path
+
+import jinja2
+import jsonschema
+import yaml
+from jinja2.meta import find_undeclared_variables
+from jinja2.sandbox import SandboxedEnvironment
+
+from workflow_scripts.core import tasks
+from workflow_scripts.core.errors import InputError
+
+SOURCE = "config"
+SCHEMA = "config/schemas/config.schema.yaml"
+TEMPLATE_VARIABLES = {
+    "completion": {"instruction"},
+    "raw": {"instruction"},
+    "instructions": {"exemplars"},
+    "answers": {"exemplars", "instruction"},
+    "critic": {"instruction", "response", "principle", "first", "second"},
+}
+
+
+def refuse(field: str, value, remedy: str):
+    """Raises the InputError of one field of the configuration."""
+    raise InputError(file=SOURCE, field=field, value=value, remedy=remedy)
+
+
+def _is_number_as_text(value) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return isinstance(value, str)
+
+
+def _unknown_key(error: jsonschema.ValidationError, field: str):
+    known = error.schema.get("properties", {})
+    key = next(key for key in error.instance if key not in known)
+    near = difflib.get_close_matches(key, known, n=1)
+    remedy = f"did you mean {near[0]}?" if near else f"remove it; known here: {', '.join(known)}"
+    refuse(f"{field}.{key}".lstrip("."), None, f"unknown key: {remedy}")
+
+
+def check_schema(config: dict, schema: dict) -> None:
+    """Raises an InputError for the first thing in the configuration that the JSON schema refuses."""
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(config))
+    if error is None:
+        return
+    field = ".".join(str(part) for part in error.absolute_path)
+    wanted = error.validator_value
+    if error.validator == "additionalProperties":
+        _unknown_key(error, field)
+    if error.validator == "required":
+        missing = next(key for key in wanted if key not in error.instance)
+        refuse(f"{field}.{missing}".lstrip("."), None, "this key is missing: add it")
+    if error.validator == "type" and _is_number_as_text(error.instance):
+        number = float(error.instance)
+        text = (
+            repr(int(number))
+            if wanted == "integer"
+            else f"{number:.1e}"
+            if abs(number) < 0.001
+            else repr(number)
+        )
+        refuse(
+            field,
+            error.instance,
+            f"this is text, give a number: {text} (YAML reads 1e-5 as text, 1.0e-5 as a number)",
+        )
+    refuse(field, error.instance, f"{error.message}; {error.schema.get('description', 'see ' + SCHEMA)}")
+
+
+def _check_files(config: dict, root: Path) -> None:
+    named = {name: config[name] for name in ("tasks", "constitution", "exemplars")}
+    named |= {f"prompts.{name}": path for name, path in config["prompts"].items()}
+    for field, path in named.items():
+        if not (root / path).is_file():
+            refuse(field, path, "this file does not exist: correct the path (relative to the repository)")
+
+
+def _check_base_model(base: dict, root: Path) -> None:
+    path, repo = base["path"], base["repo"]
+    if (path is None) == (repo is None):
+        refuse(
+            "base_model",
+            {"path": path, "repo": repo},
+            "give exactly one of path and repo, and null for the other",
+        )
+    if repo is not None:
+        if base["revision"] is None:
+            refuse("base_model.revision", None, "pin the repository: give the commit's 40 hexadecimal digits")
+        return
+    directory = root / path
+    if not directory.is_dir():
+        refuse("base_model.path", path, "this directory does not exist: download or build the model first")
+    if (directory / "adapter_config.json").exists():
+        refuse("base_model.path", path, "this is an adapter, not a model: give the base model's directory")
+    if not (directory / "config.json").exists():
+        refuse(
+            "base_model.path", path, "it holds no config.json: give a model directory in Hugging Face format"
+        )
+    if not any(directory.glob("*.safetensors")):
+        refuse(
+            "base_model.path",
+            path,
+            "it holds no *.safetensors: convert the weights, other formats are not loaded",
+        )
+    tokenizer = directory / "tokenizer_config.json"
+    templated = tokenizer.exists() and "chat_template" in json.loads(tokenizer.read_text(encoding="utf-8"))
+    if templated or any(directory.glob("chat_template*")):
+        refuse(
+            "base_model.path", path, "it holds a chat template, as Instruct models do: give the base model"
+        )
+
+
+def _check_prompts(prompts: dict, root: Path) -> None:
+    environment = SandboxedEnvironment()
+    for name, path in prompts.items():
+        field = f"prompts.{name}"
+        try:
+            used = find_undeclared_variables(environment.parse((root / path).read_text(encoding="utf-8")))
+        except jinja2.TemplateSyntaxError as error:
+            refuse(field, path, f"line {error.lineno}: {error.message}: correct the template")
+        known = TEMPLATE_VARIABLES[name]
+        if used - known:
+            listed = ", ".join(sorted(known))
+            refuse(
+                field,
+                path,
+                f"undefined variable {', '.join(sorted(used - known))}: this template may use {listed}",
+            )
+        if known - used:
+            refuse(field, path, f"the template does not use {', '.join(sorted(known - used))}: it must")
+
+
+def _check_sizes(config: dict, root: Path) -> None:
+    """Whether the task families have enough distinct held-out items for all splits together."""
+    families = tasks.load_tasks(root / config["tasks"])
+    sizes = config["test_set"]["sizes"]
+    types = {family.type for family in families.families}
+    need = sum(-(-size // len(types)) for size in sizes.values())
+    for name, found in tasks.capacity(families, need).items():
+        if found < need:
+            lack = f"type {name} has {found} distinct held-out items where {need} are needed"
+            refuse("test_set.sizes", sizes, f"{lack}: ask for fewer, or add families")
+
+
+def _check_shots(config: dict, root: Path) -> None:
+    exemplars = yaml.safe_load((root / config["exemplars"]).read_text(encoding="utf-8"))["exemplars"]
+    for kind in ("instruction", "answer"):
+        shots = config["generation"][kind]["shots"]
+        if shots > len(exemplars):
+            refuse(
+                f"generation.{kind}.shots",
+                shots,
+                f"there are {len(exemplars)} exemplars: ask for fewer, or add some",
+            )
+
+
+def _check_names(config: dict) -> None:
+    """Whether everything that is referred to by name exists."""
+    sets, variants = config["preferences"]["sets"], config["dpo"]["variants"]
+    pool = config["preferences"]["candidates"]
+    for name, entry in sets.items():
+        if entry["candidates"] > pool:
+            remedy = f"preferences.candidates is {pool}: sample more, or use fewer"
+            refuse(f"preferences.sets.{name}.candidates", entry["candidates"], remedy)
+    for name, entry in variants.items():
+        if entry["pair_set"] not in sets:
+            refuse(
+                f"dpo.variants.{name}.pair_set", entry["pair_set"], f"preferences.sets has {', '.join(sets)}"
+            )
+    if config["sft_longer"]["steps_of"] not in variants:
+        refuse(
+            "sft_longer.steps_of", config["sft_longer"]["steps_of"], f"dpo.variants has {', '.join(variants)}"
+        )
+    arms = ["base_raw", "base", "sft", "sft-longer", *[f"dpo-{variant}" for variant in variants]]
+    for role, arm in config["statistics"]["primary"].items():
+        if arm not in arms:
+            refuse(f"statistics.primary.{role}", arm, f"the arms are {', '.join(arms)}")
+    for gate in config["overrides"]:
+        if gate not in config["gates"]:
+            refuse(
+                f"overrides.{gate}", config["overrides"][gate], f"the gates are {', '.join(config['gates'])}"
+            )
+
+
+def check_config(config: dict, root) -> None:
+    """Checks the whole configuration, merged from all files and the command line; `root` is the repository.
+
+    First against the JSON schema, then that files, names and templates fit together and that the test set can
+    be filled. Raises InputError for the first problem; changes nothing.
+    """
+    root = Path(root)
+    check_schema(config, yaml.safe_load((root / SCHEMA).read_text(encoding="utf-8")))
+    _check_names(config)
+    _check_files(config, root)
+    _check_base_model(config["base_model"], root)
+    _check_prompts(config["prompts"], root)
+    _check_shots(config, root)
+    _check_sizes(config, root)
