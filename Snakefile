@@ -30,15 +30,20 @@ include: "rules/report.smk"
 
 
 onstart:
-    open_session("started")
+    global session
+    session = sessions.start_session(
+        workflow.pathvars.apply("<results>/sessions"),
+        config=config,
+        planned=sessions.planned_files(workflow),
+    )
 
 
 onsuccess:
-    close_session("completed")
+    sessions.finish_session(session, "completed")
 
 
 onerror:
-    close_session("failed")
+    sessions.finish_session(session, "failed")
 
 
 rule all:
