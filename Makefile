@@ -1,0 +1,106 @@
+# make help lists the targets. What they do can be done by hand too: see README.md.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo run report dag demo-base test test-integration lint clean setup
+
+# May be given on the command line: make demo SEED=2 RESULTS=results-seed-2 CORES=4 CONFIG="a.yaml b.yaml" ARGS=--dry-run
+CORES ?=
+SEED ?=
+CONFIG ?=
+RESULTS ?= results
+PROFILE ?= profiles/local
+ARGS ?=
+export PYTHON
+
+VENV := .venv
+INSTALLED := $(VENV)/installed
+INSTALLED_DEV := $(VENV)/installed-dev
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PYTHONUNBUFFERED := 1
+
+# With another RESULTS everything goes below it, so that two runs can lie side by side.
+ifeq ($(RESULTS),results)
+REPORTS := reports
+PLACES :=
+else
+REPORTS := $(RESULTS)/reports
+PLACES := pathvars='{results: $(RESULTS), logs: $(RESULTS)/logs, benchmarks: $(RESULTS)/benchmarks, reports: $(REPORTS)}'
+endif
+SETTINGS := $(PLACES) $(if $(SEED),seed=$(SEED))
+SNAKEMAKE := snakemake --profile $(PROFILE) $(if $(CONFIG),--configfile $(CONFIG)) \
+	$(if $(strip $(SETTINGS)),--config $(SETTINGS)) $(if $(CORES),--cores $(CORES))
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 18
+	@echo 'Variables: SEED, RESULTS, CORES, CONFIG, PROFILE, ARGS (more arguments for snakemake)'
+
+demo: run report  ## set up, run the whole workflow on the embedded base, and build its report
+	@$(VENV)/bin/python -m workflow_scripts.headline --comparisons $(RESULTS)/statistics/comparisons.json \
+		--pages $(REPORTS)/summary.html $(REPORTS)/report.html
+
+run: $(INSTALLED)
+	@$(SNAKEMAKE) $(ARGS)
+
+# Snakemake's report is built again only when there was a run, or a caption changed, since the last one.
+report: $(INSTALLED)  ## build Snakemake's own report of the last run
+	@if [ ! -e $(REPORTS)/report.html ] || \
+		[ -n "$$(find $(RESULTS)/sessions reports/captions -newer $(REPORTS)/report.html -print -quit)" ]; then \
+		echo "Building $(REPORTS)/report.html"; \
+		$(SNAKEMAKE) --quiet all --report $(REPORTS)/report.html; \
+	fi
+
+dag: $(INSTALLED)  ## write the graph of rules to reports/ (Mermaid, DOT, and SVG where Graphviz is installed)
+	@mkdir -p $(REPORTS)
+	@$(SNAKEMAKE) --rulegraph mermaid-js > $(REPORTS)/rules.mmd
+	@$(SNAKEMAKE) --rulegraph dot > $(REPORTS)/rules.dot
+	@if command -v dot > /dev/null; then dot -Tsvg $(REPORTS)/rules.dot > $(REPORTS)/rules.svg; fi
+	@ls $(REPORTS)/rules.*
+
+demo-base: $(INSTALLED)  ## pretrain the embedded base again (minutes; not part of the demo)
+	@snakemake --snakefile rules/demo_base.smk --profile $(PROFILE) $(if $(CORES),--cores $(CORES)) $(ARGS)
+
+test: lint  ## check the style and run the tests
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+test-integration: $(INSTALLED_DEV)  ## go through make demo in a fresh clone
+	@$(VENV)/bin/python -m pytest -m integration $(ARGS)
+
+lint: $(INSTALLED_DEV)  ## check the style of Python and Snakemake files
+	@ruff check .
+	@ruff format --check .
+	@snakefmt --check Snakefile rules
+	@snakemake --lint
+
+setup: $(INSTALLED_DEV)  ## create .venv with everything, for work on the project
+
+clean:  ## remove results, reports, logs and Snakemake's records; .venv stays
+	rm -rf $(RESULTS) logs benchmarks .snakemake
+	find reports -mindepth 1 -maxdepth 1 ! -name captions ! -name templates -exec rm -rf {} +
+
+$(INSTALLED): requirements.txt constraints.txt
+	@$(call check_needs)
+	@if [ ! -x $(VENV)/bin/python ]; then $(call find_python) && echo "Creating $(VENV) with $$python" \
+		&& "$$python" -m venv $(VENV); fi
+	@echo "Installing requirements.txt into $(VENV)"
+	@$(PIP) -r requirements.txt -c constraints.txt
+	@touch $@
+
+$(INSTALLED_DEV): $(INSTALLED) requirements-dev.txt
+	@echo "Installing requirements-dev.txt into $(VENV)"
+	@$(PIP) -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+define check_needs
+command -v git > /dev/null || { echo "git is missing: install git, then run make again" >&2; exit 1; }
+endef
+
+# The first of $PYTHON and the usual names that runs, is new enough and not too new, and can make environments.
+define find_python
+python=; for name in $${PYTHON:-} python3.11 python3.12 python3.13 python3; do \
+	if "$$name" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2> /dev/null; \
+	then python=$$name; break; fi; done; \
+	[ -n "$$python" ] || { echo "Python 3.11, 3.12 or 3.13 with its venv module is missing: install it (on Debian and Ubuntu:" \
+	"apt install python3.11 python3.11-venv), or name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+endef
