@@ -7,18 +7,20 @@ from workflow_scripts.core import hashing
 
 METHOD = {
     "name": "exact_normalised",
-    "description": "NFKC, casefold, runs of whitespace become one space, punctuation and symbols off both ends; equal SHA-256",
+    "description": "NFKC, casefold, single spaces, no punctuation at either end; then equal SHA-256",
 }
 
 
 def normalise(instruction: str) -> str:
     """Text under which two instructions count as the same: NFKC, casefold, single spaces, bare edges.
 
-    Punctuation inside stays ("Which is red: a or b?" keeps its colon). A text of punctuation alone stays as it is, so that
-    two different ones are not taken for each other.
+    Punctuation inside stays ("Which is red: a or b?" keeps its colon). A text of punctuation alone stays
+    as it is, so that two different ones are not taken for each other.
     """
     text = " ".join(unicodedata.normalize("NFKC", instruction).casefold().split())
-    letters = [position for position, character in enumerate(text) if unicodedata.category(character)[0] not in "PSZ"]
+    letters = [
+        position for position, character in enumerate(text) if unicodedata.category(character)[0] not in "PZ"
+    ]
     return text[letters[0] : letters[-1] + 1] if letters else text
 
 
@@ -40,8 +42,8 @@ def remove_overlap(
 ) -> tuple[list[dict], dict[str, list[str]]]:
     """Split off every example whose instruction occurs in a reference set.
 
-    `references` maps a set's name to its instructions. Returns (examples kept, {name: hashes of the instructions that
-    were removed for it}); an example that occurs in several sets is counted for each of them.
+    `references` maps a set's name to its instructions. Returns (examples kept, {name: hashes of the
+    instructions removed for it}); an example that occurs in several sets is counted for each of them.
     """
     known = {name: {instruction_sha256(text) for text in texts} for name, texts in references.items()}
     removed = {name: [] for name in references}
@@ -60,8 +62,8 @@ def overlap_report(instructions: Sequence[str], references: dict[str, Sequence[s
     """Count, on the finished data, what must not be there.
 
     Returns {"examples", "duplicates", "overlap": {name: count}, "shared": {name: hashes},
-    "references": {name: distinct instructions compared with}, "instructions_sha256": one hash over the sorted instructions'
-    hashes, which names the compared set}.
+    "references": {name: distinct instructions compared with}, "instructions_sha256": one hash over the sorted
+    hashes of the instructions, which names the compared set}.
     """
     digests = [instruction_sha256(text) for text in instructions]
     known = {name: {instruction_sha256(text) for text in texts} for name, texts in references.items()}

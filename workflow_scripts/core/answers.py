@@ -1,0 +1,68 @@
+"""Answers of any model to any prompts: decode, clean, say why one cannot be used, and judge it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from workflow_scripts.core import cleaning, critic, hashing, prompts
+from workflow_scripts.core.engines import Engine, Generation, Sampling
+from workflow_scripts.core.runtime import progress
+
+
+def sampling_of(settings: dict) -> Sampling:
+    """Decoding parameters from a settings slice; keys that are no decoding parameter (shots) are left out."""
+    names = ("max_new_tokens", "temperature", "top_p", "top_k")
+    return Sampling(
+        **{name: settings[name] for name in names if name in settings}, stop=tuple(settings["stop"])
+    )
+
+
+def guard_verdict(report: str | Path | None) -> dict | None:
+    """What the contamination guard measured, for provenance: {metric: value}; None without a report."""
+    if report is None:
+        return None
+    metrics = json.loads(Path(report).read_text(encoding="utf-8"))["metrics"]
+    return {name: metric["value"] for name, metric in metrics.items()}
+
+
+def continue_prompts(
+    engine: Engine, texts: Sequence[str], seeds: Sequence[int], sampling: Sampling, label: str
+) -> tuple[list[list[int]], list[Generation]]:
+    """Tokenise each prompt once and continue it. Returns the token ids sent, and the generations."""
+    ids = [prompts.encode(engine.tokenizer, text) for text in texts]
+    generations = engine.generate(ids, list(seeds), sampling, progress(len(ids), "records", label).advance)
+    return ids, generations
+
+
+def judge_distinct(
+    engine: Engine, template, principles: Sequence, pairs: Sequence[tuple[str, str]], label: str
+) -> list:
+    """One judgement per (instruction, response) pair, in order; equal pairs are judged once and share it."""
+    distinct = list(dict.fromkeys(pairs))
+    counter = progress(len(distinct), "answers", label)
+    judgements = critic.judge(engine, template, principles, distinct, counter.advance)
+    by_pair = dict(zip(distinct, judgements, strict=True))
+    return [by_pair[pair] for pair in pairs]
+
+
+def answer_columns(sent: Sequence[int], generation: Generation) -> dict:
+    """The columns that every answer has, whoever asked for it."""
+    return {
+        "prompt_sha256": hashing.token_ids_sha256(sent),
+        "prompt_tokens": len(sent),
+        "response_raw": generation.text,
+        "response": cleaning.clean_response(generation.text),
+        "finish_reason": generation.finish_reason,
+        "response_tokens": len(generation.token_ids),
+    }
+
+
+def rejection(answer: dict) -> str | None:
+    """Why an answer is unusable whatever it says: "length", "empty_response", "delimiter_leak", or None."""
+    if answer["finish_reason"] == "length":
+        return "length"
+    if not answer["response"]:
+        return "empty_response"
+    if cleaning.leaked_delimiters(answer["response"]):
+        return "delimiter_leak"
+    return None

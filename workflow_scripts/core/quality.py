@@ -1,0 +1,138 @@
+"""Quality of generated records: rates with intervals, the funnel of records, histograms, examples."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+from workflow_scripts.core import cleaning
+from workflow_scripts.core.deduplication import first_positions, instruction_sha256
+from workflow_scripts.core.metrics import histogram, rate
+
+INSTRUCTION_REASONS = ("malformed_instruction", "truncated_instruction")
+LOOP_REPEATS = 4
+LOOP_CHARACTERS = 16
+REPEATED_LINE_CHARACTERS = 20
+REPEATED_LINE_TIMES = 3
+EXAMPLES = 5
+
+
+def ends_in_loop(text: str) -> bool:
+    """Whether a text ends in at least four copies of one unit, over 16 characters or more."""
+    text = " ".join(text.split())
+    for unit in range(1, len(text) // LOOP_REPEATS + 1):
+        tail = text[-unit * LOOP_REPEATS :]
+        if len(tail) >= LOOP_CHARACTERS and tail == tail[:unit] * LOOP_REPEATS:
+            return True
+    return False
+
+
+def repeats_a_line(text: str) -> bool:
+    """Whether a line of 20 characters or more occurs three times."""
+    lines = Counter(line.strip() for line in text.splitlines())
+    return any(
+        times >= REPEATED_LINE_TIMES and len(line) >= REPEATED_LINE_CHARACTERS
+        for line, times in lines.items()
+    )
+
+
+def is_runaway(response_raw: str, finish_reason: str) -> bool:
+    """Whether an answer went on past its end. Length alone never makes it so.
+
+    It did when it holds a further block of the prompt's own format, says a whole line three times, or was
+    still repeating itself when it was cut off (a finished "owl owl owl owl" may be what was asked for).
+    """
+    if cleaning.leaked_delimiters(response_raw) or repeats_a_line(response_raw):
+        return True
+    return finish_reason == "length" and ends_in_loop(response_raw)
+
+
+def funnel(records: Sequence[dict], train: Sequence[dict] | None = None) -> list[dict]:
+    """Records left after each step: [{"step", "count"}]; with `train`, down to what is trained on."""
+    well_formed = [row for row in records if row["rejected_reason"] not in INSTRUCTION_REASONS]
+    answered = [row for row in well_formed if row["response"]]
+    clean = [row for row in answered if row["rejected_reason"] in (None, "critic")]
+    accepted = [row for row in clean if row["accepted"]]
+    steps = {
+        "generated": len(records),
+        "well_formed": len(well_formed),
+        "answered": len(answered),
+        "clean": len(clean),
+        "accepted": len(accepted),
+        "distinct": len(first_positions(row["instruction"] for row in accepted)),
+    }
+    if train is not None:
+        trained = {instruction_sha256(row["instruction"]) for row in train}
+        steps["not_overlapping"] = len(trained & {instruction_sha256(row["instruction"]) for row in accepted})
+        steps["trained_on"] = len(train)
+    return [{"step": step, "count": count} for step, count in steps.items()]
+
+
+def quality_report(
+    records: Sequence[dict], train: Sequence[dict] | None = None, confidence: float = 0.95
+) -> dict:
+    """Metrics and evidence over all records of one or more shards.
+
+    Rates of answers are over the records that were asked (a well-formed instruction); `acceptance_rate` is
+    over the answers that the critic judged, `yield_rate` is distinct accepted instructions over all records.
+    Returns {"metrics", "funnel", "rejected_reasons", "histograms", "examples"}.
+    """
+    steps = {step["step"]: step["count"] for step in funnel(records, train)}
+    asked = [row for row in records if row["rejected_reason"] not in INSTRUCTION_REASONS]
+    judged = [row for row in asked if row["verdict_margin"] is not None]
+    tokens = [row["response_tokens"] for row in asked]
+    distinct = len(first_positions(row["instruction"] for row in asked))
+    margins = [row["verdict_margin"] for row in judged]
+
+    def share(flags: Iterable[bool], n: int) -> dict:
+        return rate(sum(flags), n, confidence)
+
+    metrics = {
+        "records": {"value": float(len(records))},
+        "well_formed_rate": share((True for _ in asked), len(records)),
+        "runaway_rate": share(
+            (is_runaway(row["response_raw"], row["finish_reason"]) for row in asked), len(asked)
+        ),
+        "token_limit_rate": share((row["finish_reason"] == "length" for row in asked), len(asked)),
+        "delimiter_leak_rate": share(
+            (bool(cleaning.leaked_delimiters(row["response_raw"])) for row in asked), len(asked)
+        ),
+        "empty_response_rate": share((not row["response"] for row in asked), len(asked)),
+        "median_answer_tokens": {"value": float(median(tokens)) if tokens else 0.0, "n": len(tokens)},
+        "acceptance_rate": share((row["accepted"] for row in judged), len(judged)),
+        "yield_rate": rate(steps["distinct"], len(records), confidence),
+        "accepted": {"value": float(steps["accepted"])},
+        "distinct_instructions": {"value": float(distinct), "n": len(asked)},
+        "duplicate_instruction_rate": rate(len(asked) - distinct, len(asked), confidence),
+    }
+    if train is not None:
+        metrics["trained_on"] = {"value": float(steps["trained_on"])}
+    reasons = Counter(row["rejected_reason"] for row in records if row["rejected_reason"])
+    return {
+        "metrics": metrics,
+        "funnel": [{"step": step, "count": count} for step, count in steps.items()],
+        "rejected_reasons": dict(sorted(reasons.items())),
+        "histograms": {
+            "answer_tokens": histogram(tokens, 4),
+            "verdict_margin": histogram(margins, 0.5),
+        },
+        "openings": _openings(asked),
+        "examples": _examples(records),
+    }
+
+
+def _openings(asked: Sequence[dict], most: int = 20) -> list[dict]:
+    """The commonest first two words of well-formed instructions, so that a lack of variety is seen."""
+    counts = Counter(" ".join(row["instruction"].split()[:2]) for row in asked)
+    ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    return [{"opening": opening, "count": count} for opening, count in ordered[:most]]
+
+
+def _examples(records: Sequence[dict]) -> dict[str, list[dict]]:
+    """The first few records that were accepted, and of every reason to reject one."""
+    shown = ("instruction", "response_raw", "verdict_margin", "finish_reason")
+    examples = {}
+    for row in records:
+        few = examples.setdefault("accepted" if row["accepted"] else row["rejected_reason"], [])
+        if len(few) < EXAMPLES:
+            few.append({name: row[name] for name in shown})
+    return dict(sorted(examples.items()))

@@ -1,0 +1,96 @@
+"""Make one shard of records: the base writes instructions and answers, and judges the answers as the critic.
+
+    python -m workflow_scripts.generate --settings '{"engine": ..., "seed": 1, "generation": {"instruction":
+        {"shots": 5, "temperature": 1.0, "max_new_tokens": 40, "stop": ["\\n"]}, "answer": {...}}}' \\
+        --identity base/model.json --exemplars exemplars.yaml --instructions-template instructions.j2 \\
+        --answers-template answers.j2 --critic-template critic.j2 --constitution constitution.yaml \\
+        --calibration-report critic/calibration.json --stream generation --shard 0 --size 250 \\
+        --records generation/shard-000.parquet
+"""
+
+import argparse
+import json
+
+from workflow_scripts.core.outputs import guarded
+from workflow_scripts.core.runtime import job, say
+
+
+def parse_arguments(argv=None) -> argparse.Namespace:
+    """Command line of the module."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--settings", required=True, help='JSON: {"engine", "seed", "generation"}')
+    parser.add_argument("--identity", required=True, help="the base's identity file")
+    parser.add_argument("--exemplars", required=True, help="hand-written exemplars")
+    for name in ("instructions", "answers", "critic"):
+        parser.add_argument(f"--{name}-template", required=True, help=f"prompt template: {name}")
+    parser.add_argument("--constitution", required=True, help="the critic's principles")
+    parser.add_argument("--calibration-report", required=True, help="the critic's threshold")
+    parser.add_argument("--guard", help="report of the contamination guard, for the records' provenance")
+    parser.add_argument("--stream", required=True, choices=("pilot", "generation"), help="stream of seeds")
+    parser.add_argument("--shard", required=True, type=int, help="number of the shard")
+    parser.add_argument("--size", required=True, type=int, help="records to generate")
+    parser.add_argument("--records", required=True, help="records to write")
+    return parser.parse_args(argv)
+
+
+def main(argv=None) -> None:
+    """Write one shard of records, in order of their index."""
+    arguments = parse_arguments(argv)
+    with job(f"generate {arguments.stream} shard {arguments.shard}"), guarded(arguments.records) as (output,):
+        from workflow_scripts.core import (
+            answers,
+            critic,
+            exemplars,
+            generation,
+            hashing,
+            prompts,
+            provenance,
+            schemas,
+        )
+        from workflow_scripts.core.code_digest import code_digest
+        from workflow_scripts.core.engines import load_engine
+
+        settings = json.loads(arguments.settings)
+        paths = {
+            name: getattr(arguments, f"{name}_template") for name in ("instructions", "answers", "critic")
+        }
+        templates = {name: prompts.load_template(path) for name, path in paths.items()}
+        with open(arguments.calibration_report, encoding="utf-8") as stream:
+            threshold = json.load(stream)["threshold"]
+        shown = exemplars.load_exemplars(arguments.exemplars)
+        principles = critic.load_constitution(arguments.constitution)
+        engine = load_engine(settings["engine"], arguments.identity)
+
+        stream = generation.Stream(settings["seed"], arguments.stream, arguments.shard)
+        how = settings["generation"]
+        records = generation.write_instructions(
+            engine, templates["instructions"], shown, how["instruction"], stream, arguments.size
+        )
+        records = generation.write_answers(
+            engine, templates["answers"], shown, how["answer"], stream, records
+        )
+        records = generation.judge_records(engine, templates["critic"], principles, threshold, records)
+        source = provenance.provenance(
+            model=provenance.model_identity(arguments.identity),
+            engine=engine.identity,
+            sampling=how,
+            templates={name: hashing.sha256_file(path) for name, path in paths.items()},
+            code=code_digest(__file__),
+            guard=answers.guard_verdict(arguments.guard),
+            root_seed=settings["seed"],
+            stream=arguments.stream,
+            exemplars_sha256=hashing.sha256_file(arguments.exemplars),
+            critic={
+                "constitution_sha256": hashing.sha256_file(arguments.constitution),
+                "threshold": threshold,
+            },
+        )
+        schemas.write_records(output, generation.finished(records, stream, source), schemas.RECORDS)
+        accepted = sum(record["accepted"] for record in records)
+        say(f"generate: {accepted} of {len(records)} records accepted")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Answer every item greedily with one model: the responses of one arm.
+
+    python -m workflow_scripts.respond --settings '{"engine": ..., "evaluation": {"max_new_tokens": 32,
+        "stop": ["\\nQuestion:"]}}' --arm sft --model models/sft-merged --items test.parquet \\
+        --template completion.j2 --responses evaluation/sft/responses.parquet
+"""
+
+import argparse
+import json
+
+from workflow_scripts.core.outputs import guarded
+from workflow_scripts.core.runtime import job
+
+
+def parse_arguments(argv=None) -> argparse.Namespace:
+    """Command line of the module."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--settings", required=True, help='JSON: {"engine", "evaluation"}')
+    parser.add_argument("--arm", required=True, help="name of the arm")
+    parser.add_argument("--model", required=True, help="base/model.json or a model directory")
+    parser.add_argument("--items", required=True, help="items to answer")
+    parser.add_argument("--template", required=True, help="the arm's prompt template")
+    parser.add_argument("--guard", help="report of the contamination guard, for the records' provenance")
+    parser.add_argument("--responses", required=True, help="responses to write")
+    return parser.parse_args(argv)
+
+
+def main(argv=None) -> None:
+    """Write one response for each item, in the items' order. Nothing is drawn: every seed is 0."""
+    arguments = parse_arguments(argv)
+    with job(f"respond {arguments.arm}"), guarded(arguments.responses) as (output,):
+        from workflow_scripts.core import answers, hashing, prompts, provenance, schemas
+        from workflow_scripts.core.code_digest import code_digest
+        from workflow_scripts.core.engines import load_engine
+
+        settings = json.loads(arguments.settings)
+        items = schemas.read_records(arguments.items, schemas.ITEMS)
+        template = prompts.load_template(arguments.template)
+        engine = load_engine(settings["engine"], arguments.model)
+        texts = [prompts.render(template, instruction=item["instruction"]) for item in items]
+        greedy = {**settings["evaluation"], "temperature": 0.0}
+        sent, generations = answers.continue_prompts(
+            engine, texts, [0] * len(texts), answers.sampling_of(greedy), f"{arguments.arm} answers"
+        )
+        source = provenance.provenance(
+            model=provenance.model_identity(arguments.model),
+            engine=engine.identity,
+            sampling=greedy,
+            templates={"prompt": hashing.sha256_file(arguments.template)},
+            code=code_digest(__file__),
+            guard=answers.guard_verdict(arguments.guard),
+        )
+        rows = []
+        for item, ids, generation in zip(items, sent, generations, strict=True):
+            content = {
+                "item_id": item["item_id"],
+                "arm": arguments.arm,
+                **answers.answer_columns(ids, generation),
+            }
+            identity = hashing.record_id(**content)
+            rows.append({"record_id": identity, "seed": 0, "provenance": source, **content})
+        schemas.write_records(output, rows, schemas.RESPONSES)
+
+
+if __name__ == "__main__":
+    main()
