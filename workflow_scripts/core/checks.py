@@ -1,9 +1,10 @@
 """Programmatic checks: does a response do what its item asks?
 
-A check is a dictionary {"kind": name, ...arguments}, kept as JSON beside the item. `score` looks the kind up in
-`CHECKS` and returns a verdict with a reason. A check is fair to surface form (case, spacing, a final period,
-commas or "and" or lines between the words, bullets, articles, quotes) unless the task is about that form, and
-strict about content: anything beyond what was asked is wrong. The length of a response is never looked at.
+A check is a dictionary {"kind": name, ...arguments}, kept as JSON beside the item. `score` looks the kind up
+in `CHECKS` and returns a verdict with a reason. A check is fair to surface form (case, spacing, a final
+period, commas or "and" or lines between the words, bullets, articles, quotes) unless the task is about that
+form, and strict about content: anything beyond what was asked is wrong. The length of a response is never
+looked at.
 """
 
 import re
@@ -37,8 +38,7 @@ def _tidy(response: str) -> str:
 
 def _tokens(response: str) -> list[str]:
     """The words of a list-like response, case kept; separators, "and", articles and quotes dropped."""
-    tokens = (token.strip(EDGES) for token in SEPARATORS.split(_tidy(response)))
-    tokens = (token[:-1] if token.endswith(".") else token for token in tokens)
+    tokens = (token.strip(EDGES + ".!") for token in SEPARATORS.split(_tidy(response)))
     return [token for token in tokens if token and token.casefold() not in ARTICLES | {"and", "&"}]
 
 
@@ -61,7 +61,7 @@ def check_exact(response: str, accepted: Sequence[str]) -> Verdict:
 def check_sequence(response: str, words: Sequence[str | Sequence[str]]) -> Verdict:
     """Exactly these words in this order; a position may list several accepted words."""
     said = _words(response)
-    wanted = [{word} if isinstance(word, str) else set(word) for word in words]
+    wanted = [[word] if isinstance(word, str) else list(word) for word in words]
     if not said:
         return Verdict(False, "empty")
     if len(said) > len(wanted):
@@ -70,7 +70,7 @@ def check_sequence(response: str, words: Sequence[str | Sequence[str]]) -> Verdi
         return Verdict(False, "too few words")
     if all(word in options for word, options in zip(said, wanted, strict=True)):
         return RIGHT
-    if sorted(said) == sorted(min(options) if len(options) == 1 else "" for options in wanted):
+    if sorted(said) == sorted(options[0] for options in wanted):
         return Verdict(False, "wrong order")
     return Verdict(False, "wrong words")
 
@@ -78,7 +78,7 @@ def check_sequence(response: str, words: Sequence[str | Sequence[str]]) -> Verdi
 def check_members(
     response: str, pools: Sequence[Sequence[str]], counts: Sequence[int], excluded: Sequence[str] = ()
 ) -> Verdict:
-    """`counts[i]` different words from `pools[i]` for every i (pools are disjoint), none excluded, nothing else."""
+    """`counts[i]` different words of `pools[i]` for every i (disjoint pools), none excluded, no others."""
     said = _words(response)
     if not said:
         return Verdict(False, "empty")
@@ -122,8 +122,10 @@ def check_bracketed(response: str, words: Sequence[str], marked: Sequence[str]) 
     return RIGHT
 
 
-def check_sentence(response: str, contains: Sequence[str], ends_with: str) -> Verdict:
-    """One sentence that uses every word of `contains` and whose last word is `ends_with`."""
+def check_sentence(
+    response: str, contains: Sequence[str], ends_with: str, excluded: Sequence[str] = ()
+) -> Verdict:
+    """One sentence with every word of `contains`, none of `excluded`, and `ends_with` as its last word."""
     text = _tidy(response).rstrip("?" + EDGES).rstrip(".!?")
     said = [word.casefold() for word in WORD.findall(text)]
     if not said:
@@ -134,6 +136,8 @@ def check_sentence(response: str, contains: Sequence[str], ends_with: str) -> Ve
         return Verdict(False, "wrong ending")
     if re.search(r"[.!?]+[\"'”’)]*\s", text):
         return Verdict(False, "more than one sentence")
+    if any(word in said for word in excluded):
+        return Verdict(False, "an excluded word")
     if not set(said) - set(contains) - {ends_with} - ARTICLES - {"and"}:
         return Verdict(False, "not a sentence")
     return RIGHT

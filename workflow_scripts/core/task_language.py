@@ -1,8 +1,9 @@
 """The language of task files: Jinja2 expressions and templates, compiled once into functions of a family.
 
-Everything is evaluated in a sandbox, with undefined names refused. A family becomes a few Jinja2 templates: one
-that fills all slots, one per phrasing, and one for the check, the reference and the corruption. Choices are made
-by a function `pick(n)` that returns a number below n, so that the same code draws at random and enumerates.
+Everything is evaluated in a sandbox, with undefined names refused. A family becomes a few Jinja2 templates:
+one that fills all slots, one per phrasing, and one for the check, the reference and the corruption. Choices
+are made by a function `pick(n)` that returns a number below n, so that the same code draws at random and
+enumerates.
 """
 
 import random
@@ -20,6 +21,7 @@ Pick = Callable[[int], int]
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 SLOT_KINDS = ({"one_of"}, {"sample", "count"}, {"value"}, {"text"})
 FAMILY_KEYS = {"name", "type", "weight", "slots", "require", "templates", "check", "reference", "corruption"}
+HELPERS = {"choose", "sample", "favourites", "without", "kept"}
 TYPES = ("factual", "list", "transform", "format", "constraint")
 
 
@@ -27,8 +29,8 @@ TYPES = ("factual", "list", "transform", "format", "constraint")
 class Family:
     """A compiled task family.
 
-    `slots(pick)` fills the slots, or returns None where `require` does not hold; `templates` render an instruction
-    from the slots; `outcome(slots, rng)` gives check (dict), reference and corruption.
+    `slots(pick)` fills the slots, or returns None where `require` does not hold; `templates` render an
+    instruction from the slots; `outcome(slots, rng)` gives check (dict), reference and corruption.
     """
 
     name: str
@@ -53,7 +55,7 @@ def without(items, excluded) -> list:
 
 
 def favourites(rng: random.Random) -> Callable[[list, list], list]:
-    """A function (pools, counts) -> `counts[i]` different elements of `pools[i]`, rank r with weight 1 / r."""
+    """A function of (pools, counts): `counts[i]` different items of `pools[i]`, rank r with weight 1 / r."""
 
     def draw(pools, counts) -> list:
         picked = []
@@ -83,7 +85,7 @@ def choosers(pick: Pick) -> dict[str, Callable]:
 
 
 def every_choice(evaluate: Callable[[Pick], Any]) -> Iterator[Any]:
-    """The results of `evaluate(pick)` for every possible sequence of picks, lazily, the last pick changing first."""
+    """The results of `evaluate(pick)` for every sequence of picks, lazily, the last pick changing first."""
     script: list[int] = []
     while True:
         sizes: list[int] = []
@@ -105,11 +107,8 @@ def every_choice(evaluate: Callable[[Pick], Any]) -> Iterator[Any]:
 # ---- compiling
 
 
-def new_environment() -> SandboxedEnvironment:
-    """A sandbox without globals (everything comes as a variable) in which an undefined name is an error."""
-    environment = SandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
-    environment.globals.clear()
-    return environment
+ENVIRONMENT = SandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
+ENVIRONMENT.globals.clear()  # everything comes as a variable
 
 
 def _source(value: Any) -> str:
@@ -129,14 +128,14 @@ def _assignment(name: str, slot: dict) -> str:
     return f"{{% set {name} = {expression} %}}"
 
 
-def _compile(environment: SandboxedEnvironment, parts: dict[str, str]) -> jinja2.Template:
+def _compile(parts: dict[str, str]) -> jinja2.Template:
     """One template from {field of the file: source}; a syntax error is a Fault that names the field."""
     for field, source in parts.items():
         try:
-            environment.parse(source)
+            ENVIRONMENT.parse(source)
         except jinja2.TemplateSyntaxError as error:
             raise Fault(field, f"is no valid Jinja2: {error.message}") from None
-    return environment.from_string("".join(parts.values()))
+    return ENVIRONMENT.from_string("".join(parts.values()))
 
 
 def _check_shape(entry: dict, lexicon: dict) -> None:
@@ -155,31 +154,29 @@ def _check_shape(entry: dict, lexicon: dict) -> None:
     if not entry.get("weight", 1) > 0:
         raise Fault("weight", "must be above 0")
     for name, slot in entry["slots"].items():
-        if not NAME.fullmatch(name) or name in {*lexicon, "choose", "sample", "favourites", "without", "kept"}:
+        if not NAME.fullmatch(name) or name in lexicon.keys() | HELPERS:
             raise Fault(f"slots.{name}", "give it another name: lower case, used nowhere else")
         if not isinstance(slot, dict) or set(slot) not in SLOT_KINDS:
             raise Fault(f"slots.{name}", "must be {one_of}, {sample, count}, {value} or {text}")
 
 
-def compile_family(environment: SandboxedEnvironment, entry: dict, lexicon: dict) -> Family:
+def compile_family(entry: dict, lexicon: dict) -> Family:
     """Compile one family of a task file; a Fault names the field that is wrong."""
     _check_shape(entry, lexicon)
     base = {**lexicon, "without": without}
     names = list(entry["slots"])
     filling = {f"slots.{name}": _assignment(name, slot) for name, slot in entry["slots"].items()}
     filling["require"] = f"{{% set kept = {_source(entry.get('require', True))} %}}"
-    fill = _compile(environment, filling)
-    phrasings = [
-        _compile(environment, {f"templates[{number}]": text}) for number, text in enumerate(entry["templates"])
-    ]
-    arguments = {name: value for name, value in entry["check"].items() if name != "kind"}
-    results = {"reference": entry["reference"], "corruption": entry["corruption"]}
-    sources = {f"check.{name}": (f"check_{name}", value) for name, value in arguments.items()}
-    sources |= {name: (name, value) for name, value in results.items()}
-    finish = _compile(
-        environment, {field: f"{{% set {name} = {_source(value)} %}}" for field, (name, value) in sources.items()}
-    )
+    fill = _compile(filling)
+    texts = {f"templates[{number}]": text for number, text in enumerate(entry["templates"])}
+    phrasings = [_compile({field: text}) for field, text in texts.items()]
     kind = entry["check"]["kind"]
+    arguments = {name: value for name, value in entry["check"].items() if name != "kind"}
+    values = {f"check.{name}": value for name, value in arguments.items()}
+    values |= {"reference": entry["reference"], "corruption": entry["corruption"]}
+    finish = _compile(
+        {name: f"{{% set {name.replace('.', '_')} = {_source(value)} %}}" for name, value in values.items()}
+    )
 
     def slots(pick: Pick) -> dict | None:
         module = fill.make_module({**base, **choosers(pick)}, shared=True)
