@@ -1,0 +1,105 @@
+"""Paired comparisons of arms, over all items and per task type."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from workflow_scripts.core.hashing import derive_seed
+from workflow_scripts.core.statistics import intervals, mcnemar, multiplicity, power, resampling
+from workflow_scripts.core.statistics.tables import PairedTable, paired_table
+
+OVERALL = "overall"
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """How to compare.
+
+    `alpha` is the two-sided error of the overall test, `fdr` the false discovery rate over the types,
+    `confidence` that of every interval, `power` the one at which the smallest detectable lift is stated.
+    """
+
+    alpha: float = 0.05
+    fdr: float = 0.05
+    confidence: float = 0.95
+    power: float = 0.8
+    bootstrap_samples: int = 10000
+    seed: int = 0
+
+
+def _rate(successes: int, n: int, error: float) -> dict:
+    """A rate with its Wilson interval: estimate, low, high."""
+    low, high = intervals.wilson(successes, n, error)
+    return {"estimate": successes / n, "low": low, "high": high}
+
+
+def _bootstrap(differences, clusters, analysis: Analysis, *names: str) -> dict:
+    """The bootstrap over items and, where clusters are known, what they say; each stream has its own seed."""
+    options = {"draws": analysis.bootstrap_samples, "alpha": 1 - analysis.confidence}
+    item_seed = derive_seed(analysis.seed, "bootstrap", "items", *names)
+    found = {"items": list(resampling.bootstrap_interval(differences, None, seed=item_seed, **options))}
+    if clusters is not None:
+        cluster_seed = derive_seed(analysis.seed, "bootstrap", "clusters", *names)
+        found["clusters"] = resampling.cluster_summary(differences, clusters, seed=cluster_seed, **options)
+    return found
+
+
+def table_summary(table: PairedTable, analysis: Analysis) -> dict:
+    """What the four counts alone say: rates, difference, tests, effect size, smallest detectable lift."""
+    error = 1 - analysis.confidence
+    return {
+        "n": table.n,
+        "both": table.both,
+        "only_baseline": table.only_baseline,
+        "only_candidate": table.only_candidate,
+        "neither": table.neither,
+        "baseline_rate": _rate(table.baseline_successes, table.n, error),
+        "candidate_rate": _rate(table.candidate_successes, table.n, error),
+        "difference": {
+            "estimate": table.difference,
+            "newcombe": list(intervals.newcombe(table, error)),
+            "tango": list(intervals.tango(table, error)),
+        },
+        "mcnemar": mcnemar.tests(table),
+        "cohens_h": intervals.cohens_h(
+            table.baseline_successes / table.n, table.candidate_successes / table.n
+        ),
+        "minimum_detectable_effect": power.minimum_detectable_effect(
+            table.n, table.discordance, analysis.alpha, analysis.power
+        ),
+    }
+
+
+def compare_scope(names: tuple[str, str, str], baseline, candidate, clusters, analysis: Analysis) -> dict:
+    """One entry for `names` = (baseline, candidate, scope), without the adjustment for several types.
+
+    `baseline` and `candidate` are boolean arrays of shape [n] over the same items; `clusters` an array of
+    labels of shape [n], or None.
+    """
+    entry = table_summary(paired_table(baseline, candidate), analysis)
+    resampled = _bootstrap(candidate.astype(np.int64) - baseline, clusters, analysis, *names)
+    entry["difference"]["bootstrap"] = resampled["items"]
+    entry["clusters"] = resampled.get("clusters")
+    return {"baseline": names[0], "candidate": names[1], "scope": names[2], **entry}
+
+
+def compare_pair(
+    names: tuple[str, str], baseline, candidate, types, clusters, analysis: Analysis
+) -> list[dict]:
+    """The entries of one comparison: overall first, then each type in alphabetical order.
+
+    `types` is an array of shape [n]. Overall is the primary endpoint: its adjusted p is its mid-p, judged
+    at alpha. The types' mid-p values are adjusted together by Benjamini and Hochberg, and judged at the
+    false discovery rate.
+    """
+    entries = [compare_scope((*names, OVERALL), baseline, candidate, clusters, analysis)]
+    for kind in sorted(set(types.tolist())):
+        chosen = types == kind
+        within = None if clusters is None else clusters[chosen]
+        scope = (*names, kind)
+        entries.append(compare_scope(scope, baseline[chosen], candidate[chosen], within, analysis))
+    adjusted = multiplicity.benjamini_hochberg([entry["mcnemar"]["mid_p"] for entry in entries[1:]])
+    for entry, p_value in zip(entries, [entries[0]["mcnemar"]["mid_p"], *adjusted], strict=True):
+        entry["adjusted_p"] = p_value
+        entry["significant"] = p_value < (analysis.alpha if entry["scope"] == OVERALL else analysis.fdr)
+    return entries
