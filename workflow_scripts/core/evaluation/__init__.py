@@ -1,0 +1,1 @@
+"""Scored arms, and the audit of what else than ability could explain a difference between them."""
