@@ -1,0 +1,51 @@
+"""Merges a LoRA adapter into the model that it was trained on: a whole model, in that model's own dtype.
+
+    python -m workflow_scripts.merge_adapter --model results/base/model.json \\
+        --weights adapter_model.safetensors --adapter-config adapter_config.json \\
+        --merged results/models/sft-merged
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from workflow_scripts.core import runtime
+
+
+def parse_arguments(argv=None) -> argparse.Namespace:
+    """Command line: paths of the inputs and of the directory to make."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", required=True, help="base/model.json or a model directory")
+    parser.add_argument("--weights", required=True, help="the adapter's weights")
+    parser.add_argument("--adapter-config", required=True, help="the adapter's config")
+    parser.add_argument("--merged", required=True, help="model directory to make")
+    return parser.parse_args(argv)
+
+
+def main(argv=None) -> None:
+    """Merge, and write safetensors, tokenizer, configs and where the model comes from."""
+    arguments = parse_arguments(argv)
+    with runtime.job("merge_adapter"):
+        from workflow_scripts.core import hashing, models, provenance, training_adapters
+        from workflow_scripts.core.outputs import guarded, write_json
+
+        with guarded(arguments.merged) as (merged,):
+            record = json.loads(Path(arguments.adapter_config).read_text(encoding="utf-8"))
+            reference = models.resolve_model(arguments.model)
+            # The CPU, as no arithmetic but one addition per weight is to be done.
+            model = models.load_model(reference, dtype="auto", device="cpu")
+            model = training_adapters.merge(model, record, arguments.weights, arguments.weights)
+            merged.mkdir()
+            model.save_pretrained(merged)
+            training_adapters.copy_tokenizer(models.local_directory(reference), merged)
+            lineage = {
+                "merged_into": provenance.model_identity(arguments.model),
+                "adapter_sha256": hashing.sha256_file(arguments.weights),
+            }
+            write_json(merged / training_adapters.LINEAGE, lineage)
+
+
+if __name__ == "__main__":
+    main()
