@@ -151,8 +151,11 @@ def _check_shape(entry: dict, lexicon: dict) -> None:
         raise Fault("templates", "must be a list of at least one text")
     if not isinstance(entry["check"], dict) or entry["check"].get("kind") not in CHECKS:
         raise Fault("check.kind", f"must be one of {', '.join(CHECKS)}")
-    if not entry.get("weight", 1) > 0:
-        raise Fault("weight", "must be above 0")
+    if not isinstance(entry["slots"], dict):
+        raise Fault("slots", "must be {name: slot}")
+    weight = entry.get("weight", 1)
+    if not isinstance(weight, int | float) or weight <= 0:
+        raise Fault("weight", "must be a number above 0")
     for name, slot in entry["slots"].items():
         if not NAME.fullmatch(name) or name in lexicon.keys() | HELPERS:
             raise Fault(f"slots.{name}", "give it another name: lower case, used nowhere else")

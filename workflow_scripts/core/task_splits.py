@@ -1,7 +1,10 @@
-"""The test, dev and calibration items: held-out instructions, distinct over all splits, types in equal shares."""
+"""The test, dev and calibration items: drawn held out and distinct over all splits, and audited."""
 
+import json
 import random
+from collections import Counter
 
+from workflow_scripts.core import checks
 from workflow_scripts.core.deduplication import normalise
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import canonical_json, derive_seed, record_id, sha256_text
@@ -17,6 +20,7 @@ from workflow_scripts.core.tasks import (
     is_heldout,
 )
 
+SPLITS = ("test", "dev", "calibration")
 MISSES = 1000  # draws in a row that give nothing new, after which what is left is enumerated
 
 
@@ -131,3 +135,55 @@ def _item(draft: Draft, split: str, seed: int) -> dict:
         "prompt_sha256": sha256_text(draft.instruction),
         **content,
     }
+
+
+# ---- audit
+
+
+def audit(tasks: Tasks, items: dict[str, list[dict]]) -> dict:
+    """Metrics of the splits ({split: rows of the ITEMS schema}), with up to ten examples of each fault.
+
+    duplicates: items whose instruction (normalised) an earlier item of their split has.
+    overlap_between_splits: different instructions that several splits have. references_rejected,
+    corruptions_accepted: items whose check errs. questions_accepted: items where the instruction itself
+    passes as an answer. not_heldout: items outside the held-out part. capacity_ratio: distinct held-out
+    instructions per item asked of a type, smallest over the types, counted up to 4.
+    """
+    rows = [row for split in items.values() for row in split]
+    texts = {split: Counter(normalise(row["instruction"]) for row in items[split]) for split in items}
+    splits_of = Counter(text for counts in texts.values() for text in counts)
+    repeated = {text for counts in texts.values() for text, count in counts.items() if count > 1}
+    passes = {
+        name: [row for row in rows if checks.score(json.loads(row["check"]), row[name]).success]
+        for name in ("reference", "corruption", "instruction")
+    }
+    accepted = {row["item_id"] for row in passes["reference"]}
+    faults = {
+        "duplicates": sorted(repeated),
+        "overlap_between_splits": sorted(text for text, count in splits_of.items() if count > 1),
+        "references_rejected": [_example(row) for row in rows if row["item_id"] not in accepted],
+        "corruptions_accepted": [_example(row) for row in passes["corruption"]],
+        "questions_accepted": [_example(row) for row in passes["instruction"]],
+        "not_heldout": [
+            _example(row) for row in rows if not is_heldout(row["instruction"], tasks.heldout_share)
+        ],
+    }
+    asked = Counter(row["type"] for row in rows)
+    available = capacity(tasks, 4 * max(asked.values()))
+    ratios = {name: min(4.0, available[name] / asked[name]) for name in asked}
+    values = {name: len(found) for name, found in faults.items()}
+    values["duplicates"] = sum(counts.total() - len(counts) for counts in texts.values())
+    values["capacity_ratio"] = min(ratios.values())
+    values |= {f"items_{split}": len(items[split]) for split in items}
+    return {
+        "metrics": {name: {"value": float(value)} for name, value in values.items()},
+        "items_by_type": {split: dict(Counter(row["type"] for row in items[split])) for split in items},
+        "items_by_family": {split: dict(Counter(row["family"] for row in items[split])) for split in items},
+        "items_by_phrasing": dict(Counter(row["cluster"] for row in rows)),
+        "capacity_ratio_by_type": ratios,
+        "examples": {name: found[:10] for name, found in faults.items()},
+    }
+
+
+def _example(row: dict) -> dict:
+    return {name: row[name] for name in ("item_id", "instruction", "check", "reference", "corruption")}

@@ -18,6 +18,7 @@ see all slots, and have `favourites(pools, counts)` too: different elements, tho
 """
 
 import hashlib
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,9 +30,11 @@ import yaml
 from workflow_scripts.core import checks, task_language
 from workflow_scripts.core.deduplication import normalise
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.hashing import canonical_json
 from workflow_scripts.core.task_language import TYPES, Family, Fault
 
 KEYS = ("families", "heldout_share", "lexicon", "name")
+TRIED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,9 @@ def load_tasks(path: str | Path) -> Tasks:
         raise InputError(file=path, remedy=f"this is no valid YAML: {error}") from None
     if not isinstance(data, dict) or sorted(data) != sorted(KEYS):
         raise InputError(file=path, remedy=f"give exactly the keys {', '.join(KEYS)}")
+    for name, kind in (("lexicon", dict), ("families", list)):
+        if not isinstance(data[name], kind) or not data[name]:
+            raise InputError(file=path, field=name, remedy=f"give a {kind.__name__} that is not empty")
     share = data["heldout_share"]
     if not isinstance(share, int | float) or not 0 < share < 1:
         remedy = "give a number between 0 and 1"
@@ -104,10 +110,17 @@ def _load_family(entry: dict, lexicon: dict, path, field: str) -> Family:
 
 def _try_out(family: Family) -> None:
     """One item per phrasing: whatever is undefined or judged wrongly comes to light when the file is read."""
+    tried = itertools.islice(task_language.every_choice(family.slots), TRIED)
+    slots = next((slots for slots in tried if slots is not None), None)
+    if slots is None:
+        raise Fault("require", f"holds for none of the first {TRIED} ways to fill the slots")
     rng = random.Random(0)
-    slots, _, _ = draw_instruction(family, rng)
     for number, template in enumerate(family.templates):
         draft = finish_item(family, slots, number, template(slots), rng)
+        for name in ("reference", "corruption"):
+            if not isinstance(getattr(draft, name), str):
+                raise Fault(name, f"must be a text: {getattr(draft, name)}")
+        canonical_json(draft.check)
         verdict = checks.score(draft.check, draft.reference)
         if not verdict.success:
             raise Fault("reference", f"{draft.reference!r} fails its own check: {verdict.reason}")
