@@ -64,8 +64,7 @@ class Tasks:
 def is_heldout(instruction: str, share: float) -> bool:
     """Whether an instruction is reserved for test, dev and calibration: a function of its text alone.
 
-    It is where the first 8 bytes of the SHA-256 of the normalised text, as a part of their range, are below
-    `share`.
+    True when the first 8 bytes of the SHA-256 of the normalised text, divided by 2**64, are below `share`.
     """
     digest = hashlib.sha256(normalise(instruction).encode("utf-8")).digest()
     return int.from_bytes(digest[:8], "big") < share * 2**64
