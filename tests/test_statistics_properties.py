@@ -126,7 +126,7 @@ def p_values(only_baseline: int, only_candidate: int) -> dict:
 
 
 def simulated_tables(n: int, probabilities, seed: int, runs: int = SIMULATED) -> list[PairedTable]:
-    """Tables of n pairs whose cells have these probabilities; the seed is fixed, so nothing here can flake."""
+    """Tables of n pairs drawn with these cell probabilities; the seed is fixed, so nothing can flake."""
     drawn = np.random.default_rng(seed).multinomial(n, probabilities, size=runs)
     return [PairedTable(*map(int, cells)) for cells in drawn]
 

@@ -8,6 +8,7 @@ python -m workflow_scripts.gate --settings '{"gate": {"name": "pilot", "criteria
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from workflow_scripts.core import gates
 from workflow_scripts.core.outputs import guarded, write_json
@@ -31,12 +32,12 @@ def main(argv=None) -> None:
     arguments = parse_arguments(argv)
     with job("gate"):
         settings = json.loads(arguments.settings)["gate"]
-        decision = gates.judge(
-            settings["name"], settings["criteria"], settings.get("override"), arguments.metrics
-        )
+        folder = Path(arguments.decision).parent
+        override = settings.get("override")
+        decision = gates.judge(settings["name"], settings["criteria"], override, arguments.metrics, folder)
         with guarded(arguments.decision) as (temporary,):
             write_json(temporary, decision)
-        say(gates.message(decision))
+        say(gates.message(decision, folder))
         if not decision["proceeds"] and not arguments.record_only:
             sys.exit(1)
 

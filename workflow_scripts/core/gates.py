@@ -9,6 +9,7 @@ a run when even its high bound is too low, and pause it when its low bound is.
 
 import json
 import operator
+import os
 from math import isfinite
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def _parse_criterion(gate: str, metric: str, criterion: dict) -> tuple[str, str,
     return bound, asked[0], threshold, otherwise
 
 
-def judge_criterion(gate: str, name: str, criterion: dict, metrics: dict, files: dict) -> dict:
+def judge_criterion(gate: str, name: str, criterion: dict, metrics: dict, files: dict[str, str]) -> dict:
     """One criterion judged: decision, metric, bound, value, measured, interval, n, threshold, rule, file.
 
     InputError when the metric was not measured at all, or has no such bound: the gate would judge nothing.
@@ -108,13 +109,12 @@ def judge_criterion(gate: str, name: str, criterion: dict, metrics: dict, files:
         "n": metric.get("n"),
         "threshold": threshold,
         "rule": f"{quantity} {sign} {threshold}, otherwise {otherwise}",
-        "file": _shown_path(files[name]),
+        "file": files[name],
     }
 
 
-def _shown_path(path: str) -> str:
-    """The path as given; of an absolute one the last two parts, so that no machine's folders are recorded."""
-    return "/".join(Path(path).parts[-2:]) if Path(path).is_absolute() else Path(path).as_posix()
+def _relative(path, folder) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def check_override(gate: str, override) -> None:
@@ -124,21 +124,24 @@ def check_override(gate: str, override) -> None:
         raise InputError(field=f"{gate}.override", value=override, remedy=remedy)
 
 
-def judge(gate: str, criteria: dict, override: str | None, paths) -> dict:
+def judge(gate: str, criteria: dict, override: str | None, paths, folder=".") -> dict:
     """The gate file: the worst outcome of all criteria decides, and its first criterion is named at the top.
 
     An override changes whether the run proceeds, never the decision: what was measured stays on record.
+    Files are recorded relative to `folder`, where the gate file goes, so that no machine's folders are on
+    record.
     """
     if not criteria:
         raise InputError(field=f"{gate}.criteria", remedy="ask at least one metric for something")
     check_override(gate, override)
     metrics, files = read_metrics(paths)
+    files = {name: _relative(path, folder) for name, path in files.items()}
     judged = []
     for name, asked in criteria.items():
         for criterion in asked if isinstance(asked, list) else [asked]:
             judged.append(judge_criterion(gate, name, criterion, metrics, files))
     deciding = max(judged, key=lambda entry: SEVERITY[entry["decision"]])
-    evidence = [{"file": _shown_path(str(path)), "sha256": sha256_file(path)} for path in paths]
+    evidence = [{"file": _relative(path, folder), "sha256": sha256_file(path)} for path in paths]
     return {
         "gate": gate,
         **{key: deciding[key] for key in ("decision", "metric", "value", "interval", "threshold", "rule")},
@@ -149,27 +152,35 @@ def judge(gate: str, criteria: dict, override: str | None, paths) -> dict:
     }
 
 
-def _line(entry: dict) -> str:
-    """One criterion in words: what was measured and what was asked."""
+def _line(entry: dict, folder) -> str:
+    """One criterion in words: what was measured, what was asked, and where to see it."""
     measured = "not measured" if entry["measured"] is None else f"{entry['measured']:.6g}"
     spread = ""
     if entry["interval"] and None not in entry["interval"]:
         spread = f" [{entry['interval'][0]:.6g}, {entry['interval'][1]:.6g}]"
     count = "" if entry["n"] is None else f", n = {entry['n']}"
     value = "" if entry["bound"] == "value" else f" (value {entry['value']})"
-    asked = f"asked {entry['rule']}; see {entry['file']}"
+    asked = f"asked {entry['rule']}; see {_found(entry['file'], folder)}"
     return f"{entry['decision']:5}  measured {measured}{value}{spread}{count}; {asked}"
 
 
-def message(decision: dict) -> str:
+def _found(file: str, folder) -> str:
+    """The path of a recorded file from where the command runs."""
+    return Path(os.path.normpath(Path(folder) / file)).as_posix()
+
+
+def message(decision: dict, folder=".") -> str:
     """What a person reads in the log: the outcome, every criterion, the evidence, and what to do next."""
     name, outcome = decision["gate"], decision["decision"]
-    lines = [f"gate {name}: {outcome.upper()}", *(f"  {_line(entry)}" for entry in decision["criteria"])]
+    lines = [
+        f"gate {name}: {outcome.upper()}",
+        *(f"  {_line(entry, folder)}" for entry in decision["criteria"]),
+    ]
     if outcome == "pass":
         return "\n".join(lines)
     if decision["override"] is not None:
         return "\n".join([*lines, f"  OVERRIDDEN, and recorded: {decision['override']}"])
-    files = ", ".join(entry["file"] for entry in decision["evidence"])
+    files = ", ".join(_found(entry["file"], folder) for entry in decision["evidence"])
     severity = (
         "nothing after this gate is worth making" if outcome == "stop" else "a person should look first"
     )
