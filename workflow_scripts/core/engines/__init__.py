@@ -1,0 +1,77 @@
+"""One small protocol for all engines: continue prompts, and compare a few next tokens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from workflow_scripts.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to continue a prompt. temperature 0 is greedy; top_p 1 and top_k 0 keep the whole distribution.
+
+    `stop`: strings, matched on text, at which a completion ends and is cut.
+    """
+
+    max_new_tokens: int
+    temperature: float
+    top_p: float = 1.0
+    top_k: int = 0
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        object.__setattr__(self, "stop", tuple(self.stop))
+        for field, right, remedy in (
+            ("max_new_tokens", self.max_new_tokens >= 1, "give 1 or more"),
+            ("temperature", self.temperature >= 0, "give 0 (greedy) or more"),
+            ("top_p", 0 < self.top_p <= 1, "give a number above 0 and up to 1 (1 keeps all)"),
+            ("top_k", self.top_k >= 0, "give 0 (keeps all) or more"),
+            ("stop", all(self.stop), "remove the empty stop string"),
+        ):
+            if not right:
+                raise InputError(field=field, value=getattr(self, field), remedy=remedy)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A completion. `text`: cut at the stop string, special tokens skipped. `token_ids`: all that were made,
+    the end token and those of the stop string included. `finish_reason`: "eos", "stop" or "length".
+    """
+
+    text: str
+    token_ids: tuple[int, ...]
+    finish_reason: str
+
+
+class Engine(Protocol):
+    """What generates and judges. `identity`: {name, version, dtype, device}, the same for identical runs."""
+
+    tokenizer: object
+    identity: dict
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], seeds: Sequence[int], sampling: Sampling, progress=None
+    ) -> list[Generation]:
+        """Continues each prompt (token ids); the draws of prompt i come from seeds[i] alone."""
+
+    def choice_logprobs(
+        self, prompts: Sequence[Sequence[int]], choices: Sequence[int], progress=None
+    ) -> np.ndarray:
+        """Log-probabilities in nats of `choices` (token ids) as each prompt's next token: float64 [n, k]."""
+
+
+def load_engine(settings: dict, model: str | Path, adapter: str | Path | None = None) -> Engine:
+    """The engine that `settings` {"backend", "dtype", "batch_size", "device"} ask for, with its model loaded.
+
+    `model`: an identity file or a model directory; `adapter`: a peft adapter directory to put on it.
+    """
+    if settings["backend"] == "transformers":
+        from workflow_scripts.core.engines.transformers_engine import load_transformers_engine
+
+        return load_transformers_engine(settings, model, adapter)
+    remedy = "use transformers"
+    raise InputError(field="engine.backend", value=settings["backend"], remedy=remedy)
