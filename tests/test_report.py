@@ -1,0 +1,207 @@
+"""The report on a small finished run: tables, figures, the page's answer, foreign text, and sameness."""
+
+import json
+import random
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from report_run import CONFIG, RATES, STATISTICS, arm_files, make_run
+
+from workflow_scripts import report_figures, report_tables, summary_page
+from workflow_scripts.core.figures import FIGURES
+from workflow_scripts.core.report_columns import TABLES, read_table
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATES = sorted(map(str, (ROOT / "reports/templates").rglob("*.j2")))
+CAPTIONS = sorted(map(str, (ROOT / "reports/captions").glob("*.rst")))
+VOID = {"br", "img", "meta", "link", "hr", "input"}
+HOSTILE = {
+    "<script>alert(1)</script>": "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "<!-- --> --!> <![CDATA[x]]>": "&lt;!-- --&gt; --!&gt; &lt;![CDATA[x]]&gt;",
+    "abc\u202edef": 'abc<span class="control">U+202E</span>def',
+    "a\x00b": 'a<span class="control">U+0000</span>b',
+    "{{ 7 * 7 }} {% endraw %}": "{{ 7 * 7 }} {% endraw %}",
+    '"><img src=x onerror=alert(1)>': "&#34;&gt;&lt;img src=x onerror=alert(1)&gt;",
+    "</textarea></style></svg>": "&lt;/textarea&gt;&lt;/style&gt;&lt;/svg&gt;",
+    "crow\r\n\tne\u0301e\u2028 👩\u200d💻": "👩\u200d💻",
+}
+LONG = "x" * 100_000
+
+
+def make_report(results: Path, drawn: Path | None = None) -> str:
+    """Tables, figures and page of a run; returns the page's text. Figures are taken from the run `drawn` if given."""
+    tables = [str(results / f"tables/{name}.csv") for name in TABLES]
+    figures = [str(results / f"figures/{name}.svg") for name in FIGURES]
+    metrics = "base/guard test_set/audit critic/calibration pilot/qc sft_data/qc sft_data/overlap"
+    metrics += " preferences/best-of-4/audit evaluation/audit"
+    runs = ("sft", "sft-longer", "dpo/main")
+    gates = [str(results / f"gates/{name}.json") for name in ("headroom", "claim")]
+    comparisons = ["--comparisons", str(results / "statistics/comparisons.json")]
+    records = ("pilot/records", "generation/shard-000", "preferences/best-of-4/pairs")
+    report_tables.main(
+        [
+            *["--settings", json.dumps({"statistics": STATISTICS}), *comparisons],
+            *["--identity", str(results / "base/model.json"), "--items", str(results / "test_set/test.parquet")],
+            *["--scores", *arm_files(results, "scores"), "--responses", *arm_files(results, "responses")],
+            *["--metrics", *(str(results / f"{name}.json") for name in metrics.split()), "--gates", *gates],
+            *["--training-reports", *(str(results / f"models/{run}/training.json") for run in runs)],
+            *["--training-metrics", *(str(results / f"models/{run}/metrics.parquet") for run in runs)],
+            *["--records", *(str(results / f"{name}.parquet") for name in records), "--tables", *tables],
+        ]
+    )
+    if drawn is None:
+        report_figures.main(["--tables", *tables, "--figures", *figures])
+    else:
+        figures = [str(drawn / f"figures/{name}.svg") for name in FIGURES]
+    page = results.parent / "reports/summary.html"
+    settings = json.dumps({"config": CONFIG, "code": {"compare": "d" * 64}})
+    files = ["--tables", *tables, "--figures", *figures, "--templates", *TEMPLATES, "--captions", *CAPTIONS]
+    summary_page.main(["--settings", settings, *comparisons, "--gates", *gates, *files, "--page", str(page)])
+    return page.read_text(encoding="utf-8")
+
+
+class Page(HTMLParser):
+    """Counts elements and ids, and sees that every element is closed where it must be."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open, self.tags, self.ids, self.references, self.comments = [], [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.references += (attributes.get("aria-labelledby") or "").split()
+        self.references += [attributes["href"][1:]] if attributes.get("href", "").startswith("#") else []
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_comment(self, data):
+        self.comments.append(data)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run with hostile responses on items that only the baseline or only the candidate solves."""
+    folder = tmp_path_factory.mktemp("run")
+    texts = [" ".join(HOSTILE), LONG]
+    return make_run(folder, n=63, responses={f"item-{place:04d}": texts[place % 2] for place in range(63)})
+
+
+@pytest.fixture(scope="module")
+def page(run):
+    return make_report(run)
+
+
+def test_page_is_whole_well_formed_and_self_contained(page):
+    found = Page(page)
+    assert found.open == [] and not found.comments
+    assert len(found.ids) == len(set(found.ids))
+    assert set(found.references) <= set(found.ids)
+    assert not {"script", "link", "iframe", "object", "img", "form"} & set(found.tags)
+    assert found.tags.count("svg") == len(FIGURES) == found.tags.count("desc")
+    assert found.tags.count("h1") == 1 and found.tags.count("caption") == found.tags.count("table")
+    assert not re.search(r"(src|href)=\"(https?:|//)|url\((?!#)|@import", page)
+    assert len(page.encode()) < 2_000_000
+
+
+def test_page_opens_with_the_answer(page, run):
+    entry = json.loads((run / "statistics/comparisons.json").read_text())["comparisons"][0]
+    sentence = re.search(r'<p class="answer">(.*?)</p>', page)[1]
+    for number in (
+        f"{100 * entry['candidate_rate']['estimate']:.1f}\u202f%",
+        f"{100 * entry['baseline_rate']['estimate']:.1f}\u202f%",
+        f"+{100 * entry['difference']['estimate']:.1f} percentage points",
+        f"+{100 * entry['difference']['newcombe'][0]:.1f} to",
+        "95\u202f% interval",
+        "On 63 held-out items",
+        "mid-p",
+        "the claim gate passed",
+    ):
+        assert number in sentence
+    assert "<h1>dpo-main improves on base</h1>" in page and 'class="override"' not in page
+
+
+def test_hostile_responses_are_inert_text(page):
+    cut = '<span class="cut">… (100\u202f000 characters)</span>'
+    for shown in [*HOSTILE.values(), "x" * 320 + cut]:
+        assert shown in page
+    assert "<script" not in page and "<!--" not in page
+    assert "\u202e" not in page and "\x00" not in page and "\u2028" not in page
+    assert "x" * 400 not in page
+
+
+def test_equal_runs_give_equal_pages_without_machine_or_time(tmp_path):
+    pages = []
+    for name in ("first", "second/deeper"):
+        results = make_run(tmp_path / name, n=20)
+        pages.append(make_report(results))
+        assert str(tmp_path) not in pages[-1]
+    assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize(
+    ("rates", "heading"),
+    [
+        ({**RATES, "dpo-main": 0.52}, "No improvement of dpo-main over base is shown"),
+        ({**RATES, "dpo-main": 0.05}, "dpo-main is worse than base"),
+    ],
+)
+def test_page_says_plainly_that_there_is_no_lift(run, page, tmp_path, rates, heading):
+    page = make_report(make_run(tmp_path, rates=rates), drawn=run)
+    assert f"<h1>{heading}</h1>" in page
+    assert "the claim gate says stop: claim" in page and "Claim gate: stop" in page
+
+
+def test_overrides_stand_above_everything(run, page, tmp_path):
+    rates, reason = {**RATES, "dpo-main": 0.5}, "we <b>know</b>"
+    page = make_report(make_run(tmp_path, rates=rates, overrides={"claim": reason}), drawn=run)
+    top = page[: page.index("<h1>")]
+    assert 'class="override"' in top and "<strong>claim</strong> said stop" in top
+    assert "we &lt;b&gt;know&lt;/b&gt;" in top
+
+
+def test_every_table_can_be_read_back(run, page):
+    for name in TABLES:
+        assert read_table(run / f"tables/{name}.csv", name), name
+
+
+def test_differing_items_are_complete_and_keep_the_text(run, page):
+    entry = json.loads((run / "statistics/comparisons.json").read_text())["comparisons"][0]
+    rows = read_table(run / "tables/differing_items.csv", "differing_items")
+    assert len(rows) == entry["only_baseline"] + entry["only_candidate"]
+    said = {row["candidate_response"] for row in rows}
+    assert said == {" ".join(HOSTILE), LONG}
+
+
+def test_figures_stand_alone_with_a_title_and_a_description(run, page):
+    for name in FIGURES:
+        svg = (run / f"figures/{name}.svg").read_text()
+        assert svg.startswith("<svg") and f'id="{name}-title"' in svg
+        description = re.search(r"<desc[^>]*>(.*?)</desc>", svg)[1]
+        assert re.search(r"\d", description), name
+
+
+def test_unknown_table_is_refused(run, capsys):
+    with pytest.raises(SystemExit):
+        report_figures.main(["--tables", str(run / "tables/arms.csv"), "--figures", str(run / "figures/nothing.svg")])
+    assert "the figures are arms" in capsys.readouterr().err
+
+
+def test_random_text_never_breaks_the_page():
+    from workflow_scripts.core.report_format import inert
+
+    draw = random.Random(0)
+    for _ in range(300):
+        text = "".join(chr(draw.choice([draw.randrange(0xD800), draw.randrange(0x250)])) for _ in range(40))
+        parsed = Page(f"<p>{inert(text)}</p>")
+        assert parsed.open == [] and set(parsed.tags) <= {"p", "bdi", "span"}

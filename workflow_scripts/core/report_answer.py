@@ -1,0 +1,78 @@
+"""The answer that opens the page: one heading and one sentence, from the primary comparison and its gate."""
+
+from dataclasses import dataclass
+
+from workflow_scripts.core import report_format
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a reader takes away: `kind` is shown, unproven, worse or stopped; `heading` and `sentence` are text."""
+
+    kind: str
+    heading: str
+    sentence: str
+
+
+def primary_entry(document: dict, primary: dict) -> dict:
+    """The entry of a comparisons file that compares the primary arms over all items."""
+    return next(
+        entry
+        for entry in document["comparisons"]
+        if (entry["baseline"], entry["candidate"], entry["scope"])
+        == (primary["baseline"], primary["candidate"], "overall")
+    )
+
+
+def missed(gate: dict) -> list[str]:
+    """The criteria of a gate that do not hold, in words: what was measured and what was asked."""
+    return [
+        f"{report_format.words(criterion['metric'])} {_value(criterion)}, asked {criterion['rule']}"
+        for criterion in gate["criteria"]
+        if criterion["decision"] != "pass"
+    ]
+
+
+def _value(criterion: dict) -> str:
+    measured = criterion.get("measured", criterion["value"])
+    if measured is None:
+        return "could not be measured"
+    bound = {"low": " (lower bound)", "high": " (upper bound)"}.get(criterion.get("bound"), "")
+    return f"is {report_format.number(measured)}{bound}"
+
+
+def answer(entry: dict, gate: dict, confidence: float) -> Answer:
+    """Heading and sentence for the primary comparison `entry` and the claim gate's file `gate`."""
+    difference = entry["difference"]["estimate"]
+    low, high = entry["difference"]["newcombe"]
+    kind = _kind(gate["decision"] == "pass", low, high)
+    numbers = (
+        f"On {report_format.count(entry['n'])} held-out items {entry['candidate']} succeeds on"
+        f" {report_format.percent(entry['candidate_rate']['estimate'])} and {entry['baseline']} on"
+        f" {report_format.percent(entry['baseline_rate']['estimate'])}: a difference of"
+        f" {report_format.points(difference)} percentage points"
+        f" ({report_format.percent(confidence, 0)} interval {report_format.points(low)} to"
+        f" {report_format.points(high)}, McNemar mid-p = {report_format.p_value(entry['mcnemar']['mid_p'])})"
+    )
+    verdict = (
+        "the claim gate passed"
+        if gate["decision"] == "pass"
+        else f"the claim gate says {gate['decision']}: {'; '.join(missed(gate))}"
+    )
+    return Answer(kind, HEADINGS[kind].format(**entry), f"{numbers}; {verdict}.")
+
+
+HEADINGS = {
+    "shown": "{candidate} improves on {baseline}",
+    "worse": "{candidate} is worse than {baseline}",
+    "unproven": "No improvement of {candidate} over {baseline} is shown",
+    "stopped": "{candidate} scores higher than {baseline}, but the claim does not stand",
+}
+
+
+def _kind(passed: bool, low: float, high: float) -> str:
+    if high < 0:
+        return "worse"
+    if low <= 0:
+        return "unproven"
+    return "shown" if passed else "stopped"

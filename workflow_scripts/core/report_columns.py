@@ -1,0 +1,216 @@
+"""The report's tables: which there are, their columns, and their CSV files."""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from workflow_scripts.core import report_format
+from workflow_scripts.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name in the CSV file, its heading, its kind, and where it has one its interval's columns.
+
+    Kinds: text, code (an identifier), foreign (a model's text), count, rate and points (shares of 1), p, number,
+    metric (a rate or a number, as the row's `metric` says), flag.
+    """
+
+    name: str
+    heading: str
+    kind: str = "text"
+    interval: tuple[str, str] | None = None
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether its cells are numbers, to be set flush right."""
+        return self.kind in ("count", "rate", "points", "p", "number", "metric")
+
+
+def _metric_columns(*leading: Column) -> tuple[Column, ...]:
+    value = Column("value", "Value", "metric", ("low", "high"))
+    return (*leading, Column("metric", "Metric"), value, Column("n", "n", "count"))
+
+
+TABLES = {
+    "arms": (
+        Column("arm", "Arm", "code"),
+        Column("n", "Items", "count"),
+        Column("successes", "Successes", "count"),
+        Column("rate", "Success", "rate", ("rate_low", "rate_high")),
+    ),
+    "types": (
+        Column("type", "Type"),
+        Column("arm", "Arm", "code"),
+        Column("n", "Items", "count"),
+        Column("rate", "Success", "rate", ("rate_low", "rate_high")),
+    ),
+    "comparisons": (
+        Column("baseline", "Baseline", "code"),
+        Column("candidate", "Candidate", "code"),
+        Column("scope", "Items of type"),
+        Column("n", "n", "count"),
+        Column("both", "Both", "count"),
+        Column("only_baseline", "Only baseline", "count"),
+        Column("only_candidate", "Only candidate", "count"),
+        Column("neither", "Neither", "count"),
+        Column("baseline_rate", "Baseline rate", "rate", ("baseline_rate_low", "baseline_rate_high")),
+        Column("candidate_rate", "Candidate rate", "rate", ("candidate_rate_low", "candidate_rate_high")),
+        Column("difference", "Difference, points (Newcombe)", "points", ("newcombe_low", "newcombe_high")),
+        Column("tango_low", "Tango, low", "points"),
+        Column("tango_high", "Tango, high", "points"),
+        Column("bootstrap_low", "Bootstrap, low", "points"),
+        Column("bootstrap_high", "Bootstrap, high", "points"),
+        Column("mid_p", "McNemar mid-p", "p"),
+        Column("exact_p", "Exact p", "p"),
+        Column("cc_p", "Continuity-corrected p", "p"),
+        Column("adjusted_p", "Adjusted p", "p"),
+        Column("cohens_h", "Cohen’s h", "number"),
+        Column("minimum_detectable_effect", "Smallest detectable difference, points", "points"),
+        Column("significant", "Significant", "flag"),
+    ),
+    "funnel": (
+        Column("source", "Stage"),
+        Column("step", "Step"),
+        Column("count", "Records", "count"),
+        Column("share", "Of those generated", "rate"),
+    ),
+    "metrics": _metric_columns(Column("source", "File", "code")),
+    "histograms": (
+        Column("source", "File", "code"),
+        Column("name", "Quantity"),
+        Column("low", "From", "number"),
+        Column("high", "To, below", "number"),
+        Column("count", "Records", "count"),
+    ),
+    "reliability": (
+        Column("predicted", "P(yes), mean", "number"),
+        Column("observed", "Share of good answers", "rate", ("observed_low", "observed_high")),
+        Column("n", "Judgements", "count"),
+    ),
+    "training": (
+        Column("run", "Run", "code"),
+        Column("name", "Quantity", "code"),
+        Column("step", "Step", "count"),
+        Column("epoch", "Epoch", "number"),
+        Column("value", "Value", "number"),
+    ),
+    "reasons": (
+        Column("reason", "Reason of failure"),
+        Column("arm", "Arm", "code"),
+        Column("count", "Items", "count"),
+    ),
+    "audit_arms": (
+        Column("arm", "Arm", "code"),
+        Column("truncated", "Cut off", "rate", ("truncated_low", "truncated_high")),
+        Column("empty", "Empty", "rate", ("empty_low", "empty_high")),
+        Column("median_characters", "Median length, characters", "number"),
+        Column("percentile_95_characters", "95th percentile", "number"),
+        Column("longest_characters", "Longest", "count"),
+        Column("length_auc", "Success by length, AUC", "number", ("length_auc_low", "length_auc_high")),
+    ),
+    "gates": (
+        Column("gate", "Gate"),
+        Column("decision", "Decision"),
+        Column("metric", "Measured"),
+        Column("value", "Value", "metric", ("low", "high")),
+        Column("rule", "Asked"),
+        Column("passed", "Holds", "flag"),
+        Column("override", "Override"),
+    ),
+    "differing_items": (
+        Column("item_id", "Item", "code"),
+        Column("type", "Type"),
+        Column("succeeded", "Who succeeded", "code"),
+        Column("instruction", "Instruction", "foreign"),
+        Column("baseline_response", "Baseline’s response", "foreign"),
+        Column("baseline_reason", "Baseline’s score"),
+        Column("candidate_response", "Candidate’s response", "foreign"),
+        Column("candidate_reason", "Candidate’s score"),
+    ),
+    "identity": (Column("subject", "Subject"), Column("field", "Field"), Column("value", "Value", "code")),
+    "record_files": (
+        Column("file", "File", "code"),
+        Column("model", "Model", "code"),
+        Column("weights_sha256", "Weights, SHA-256", "code"),
+        Column("engine", "Engine"),
+        Column("code_digest", "Code digest", "code"),
+        Column("git_commit", "Commit", "code"),
+    ),
+    "files": (Column("file", "File", "code"), Column("sha256", "SHA-256", "code")),
+}
+
+PARSERS = {"count": int, "rate": float, "points": float, "p": float, "number": float, "metric": float}
+FORMATS = {
+    "count": report_format.count,
+    "rate": report_format.percent,
+    "points": report_format.points,
+    "p": report_format.p_value,
+    "number": report_format.number,
+}
+
+
+def _kinds(table: str) -> dict[str, str]:
+    """{CSV column: kind}, with an interval's columns after their value."""
+    kinds = {}
+    for column in TABLES[table]:
+        kinds |= {name: column.kind for name in (column.name, *(column.interval or ()))}
+    return kinds
+
+
+def write_table(path, table: str, rows: Iterable[dict]) -> None:
+    """Writes rows as CSV (RFC 4180, UTF-8, full precision, nothing for None). A row lacking a column has None there."""
+    names = list(_kinds(table))
+    with open(path, "w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, names, restval=None, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_table(path, table: str) -> list[dict]:
+    """Reads what write_table wrote, with the columns' types. InputError when the columns are others."""
+    csv.field_size_limit(2**31 - 1)
+    kinds = _kinds(table)
+    with open(path, encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream)
+        if reader.fieldnames != list(kinds):
+            remedy = "these are not this table's columns: remove the file and let the workflow remake it"
+            raise InputError(file=path, field="header", value=reader.fieldnames, remedy=remedy)
+        return [{name: _parse(kinds[name], text) for name, text in row.items()} for row in reader]
+
+
+def _parse(kind: str, text: str):
+    if kind == "foreign":
+        return text
+    if text == "":
+        return None
+    return text == "True" if kind == "flag" else PARSERS.get(kind, str)(text)
+
+
+def read_tables(paths: Iterable) -> dict[str, list[dict]]:
+    """Several tables by the names of their files."""
+    return {Path(path).stem: read_table(path, Path(path).stem) for path in paths}
+
+
+def cell(column: Column, row: dict) -> str:
+    """A row's cell in a column as it is shown: with its interval in brackets, an en dash for nothing."""
+    value = row[column.name]
+    if value is None:
+        return "–"
+    if column.kind == "foreign":
+        return report_format.inert(value)
+    if column.kind == "flag":
+        return "yes" if value else "no"
+    form = FORMATS.get(_kind_of(column, row), str)
+    bounds = [row[name] for name in column.interval or ()]
+    if not bounds or None in bounds:
+        return form(value)
+    bare = report_format.percent_number if form is report_format.percent else form
+    return f"{form(value)} ({bare(bounds[0])} to {bare(bounds[1])})"
+
+
+def _kind_of(column: Column, row: dict) -> str:
+    if column.kind != "metric":
+        return column.kind
+    return "rate" if report_format.is_rate(row["metric"] or "") else "number"

@@ -1,0 +1,142 @@
+"""The summary page, rendered from Jinja2 templates: self-contained HTML, everything foreign in it escaped."""
+
+import re
+from pathlib import Path
+
+import jinja2
+import yaml
+from markupsafe import Markup
+
+from workflow_scripts.core import report_answer, report_format
+from workflow_scripts.core.figure_svg import PALETTE
+from workflow_scripts.core.figures import FIGURES
+from workflow_scripts.core.report_columns import TABLES, cell
+
+PAGE = "summary.html.j2"
+SHOWN_DIFFERENCES = 24
+MOST_ROWS = 150
+CONTENTS = (
+    ("arms", "Success by arm"),
+    ("types", "By type of item"),
+    ("comparisons", "Paired comparisons"),
+    ("differences", "Where the arms differ"),
+    ("data", "Generated data"),
+    ("critic", "The critic"),
+    ("pairs", "Preference pairs"),
+    ("training", "Training"),
+    ("audit", "Evaluation audit"),
+    ("gates", "Gates"),
+    ("provenance", "Provenance"),
+    ("reproduce", "Reproduce it"),
+)
+XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+
+
+def environment(templates) -> jinja2.Environment:
+    """A Jinja2 environment over a directory: escaping on, undefined names refused."""
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = ("percent", "points", "p_value", "count", "number", "words", "inert")
+    found.filters |= {name: getattr(report_format, name) for name in filters}
+    found.filters["metric"] = lambda row: cell(METRIC_CELL, row)
+    found.globals |= {"columns": TABLES, "cell": cell, "palette": PALETTE}
+    found.globals |= {"differing_sample": differing_sample, "groups": groups, "pivot": pivot, "thinned": thinned}
+    return found
+
+
+METRIC_CELL = next(column for column in TABLES["metrics"] if column.name == "value")
+
+
+def read_figure(path) -> Markup:
+    """An SVG that this workflow drew, to be set into the page as it is."""
+    return Markup(XML_DECLARATION.sub("", Path(path).read_text(encoding="utf-8")))
+
+
+def read_captions(paths) -> dict[str, Markup]:
+    """Captions by the names of their files."""
+    return {Path(path).stem: report_format.caption(Path(path).read_text(encoding="utf-8")) for path in paths}
+
+
+def groups(rows: list[dict], key: str) -> dict[str, list[dict]]:
+    """Rows by their value of `key`, both in order of first appearance."""
+    found = {}
+    for row in rows:
+        found.setdefault(row[key], []).append(row)
+    return found
+
+
+def spread(rows: list[dict], key: str, most: int) -> list[dict]:
+    """At most `most` rows, taken in turn from the groups that `key` makes, so that each is represented."""
+    parts = list(groups(rows, key).values())
+    longest = max(map(len, parts), default=0)
+    return [part[place] for place in range(longest) for part in parts if place < len(part)][:most]
+
+
+def differing_sample(rows: list[dict], most: int = SHOWN_DIFFERENCES) -> dict[str, list[dict]]:
+    """{arm that succeeded: rows}, each a sample over all types; the rarer side is shown first."""
+    sides = sorted(groups(rows, "succeeded").items(), key=lambda pair: len(pair[1]))
+    return {arm: spread(side, "type", most // 2) for arm, side in sides}
+
+
+def thinned(rows: list[dict], most: int = MOST_ROWS) -> list[dict]:
+    """At most `most` rows, evenly spaced, the first and the last among them."""
+    if len(rows) <= most:
+        return rows
+    return [rows[round(place * (len(rows) - 1) / (most - 1))] for place in range(most)]
+
+
+def pivot(rows: list[dict], across: str, down: str) -> tuple[list[str], dict[str, dict[str, dict]]]:
+    """Rows as a grid: the values of `across`, and {value of `down`: {value of `across`: row}}."""
+    columns = list(dict.fromkeys(row[across] for row in rows))
+    grid = {}
+    for row in rows:
+        grid.setdefault(row[down], {})[row[across]] = row
+    return columns, grid
+
+
+def commits(tables: dict[str, list[dict]]) -> list[str]:
+    """The commits at which the records were made, in order of the files."""
+    stated = [commit for row in tables["record_files"] for commit in (row["git_commit"] or "").split(", ") if commit]
+    return list(dict.fromkeys(stated))
+
+
+def page_content(tables, figures, captions, document, gates, config, code, results_link) -> dict:
+    """All names that the templates use, from parsed files; `gates` {name: gate file}, the claim gate among them."""
+    primary = config["statistics"]["primary"]
+    entry = report_answer.primary_entry(document, primary)
+    sources = [row["source"] for row in tables["metrics"]]
+    return {
+        "answer": report_answer.answer(entry, gates["claim"], document["confidence"]),
+        "captions": captions,
+        "claim": gates["claim"],
+        "code": code,
+        "commits": commits(tables),
+        "comparisons": document,
+        "confidence": document["confidence"],
+        "config": config,
+        "config_text": config_text(config),
+        "contents": CONTENTS,
+        "figures": figures,
+        "overridden": [gate for gate in gates.values() if gate["override"]],
+        "pair_sources": list(dict.fromkeys(name for name in sources if name.startswith("preferences/"))),
+        "primary": primary,
+        "primary_entry": entry,
+        "results_link": results_link,
+        "tables": tables,
+        "titles": {name: figure.title for name, figure in FIGURES.items()},
+    }
+
+
+def config_text(config: dict) -> str:
+    """The configuration as YAML, keys in alphabetical order."""
+    return yaml.safe_dump(config, sort_keys=True, allow_unicode=True, default_flow_style=None, width=100)
+
+
+def render(templates, content: dict) -> str:
+    """The page as HTML text. `content` holds the names that the templates use."""
+    return environment(templates).get_template(PAGE).render(content)
