@@ -1,4 +1,5 @@
-"""Files for tests of training: a tiny model, examples, pairs and dev items with one answer to learn, settings."""
+"""Files for tests of training: a tiny model, examples, pairs and dev items with one answer to learn,
+settings."""
 
 import json
 from pathlib import Path
@@ -12,7 +13,7 @@ LORA = {"rank": 8, "alpha": 16, "dropout": 0.0, "target_modules": "all-linear"}
 ENGINE = {"backend": "transformers", "dtype": "float32", "device": "auto", "batch_size": 32}
 EVALUATION = {"max_new_tokens": 8, "stop": ["\nQuestion:"]}
 SFT = {
-    "learning_rate": 3e-2,
+    "learning_rate": 1e-2,
     "epochs": 3,
     "batch_size": 8,
     "gradient_accumulation": 1,

@@ -23,6 +23,8 @@ from workflow_scripts.core.outputs import write_json
 from workflow_scripts.core.runtime import say
 from workflow_scripts.core.training_setup import Inputs
 
+REWARD_MARGIN = "rewards/margins"  # TRL's name: mean of chosen minus rejected reward
+
 
 def steps_of(path) -> int:
     """The optimizer steps that another training took, from its training.json. InputError when it took
@@ -55,6 +57,7 @@ def summary(label: str, inputs_digest: dict, trainer, features: list[dict], stat
     history = training_state.dev_history(state)
     best = training_state.best_epoch(history)
     parameters = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
+    margin = {"first_step_margin": steps[0][REWARD_MARGIN]} if REWARD_MARGIN in steps[0] else {}
     return {
         "stage": label,
         **inputs_digest,
@@ -70,6 +73,7 @@ def summary(label: str, inputs_digest: dict, trainer, features: list[dict], stat
         "learning_rate": inputs_digest["settings"]["learning_rate"],
         "warmup_steps": int(trainer.args.warmup_steps),
         "first_step_loss": steps[0]["loss"],
+        **margin,
         "final_loss": steps[-1]["loss"],
         "dev_items": dev_items,
         "dev_success": history,
