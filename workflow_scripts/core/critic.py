@@ -1,0 +1,220 @@
+"""The critic: a base model judges an answer under a written constitution, by one token's log-probabilities.
+
+For each principle the model completes a review with the label of "yes" or of "no", under both orders of the
+labels (A = yes and A = no), so that a liking for a letter cancels. The margin is the mean over orders of
+log P(yes label) - log P(no label), weighted over principles; a label's probability is the sum over the
+tokens it can be written with (" A" and "A").
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+from scipy.special import logsumexp
+from scipy.stats import rankdata
+
+from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.prompts import Template, encode, encode_all, render
+
+LABELS = ("A", "B")
+VARIANTS = (" {}", "{}")
+DECIMALS = (
+    3  # a margin is stated to a thousandth of a nat: finer digits depend on the batch it was computed in
+)
+DOUBT = 4e-5  # nats: how far a margin may differ between batches (measured: 5e-6)
+
+
+@dataclass(frozen=True)
+class Principle:
+    """One question of the constitution, with the weight of its answer."""
+
+    id: str
+    question: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`margin` in nats (above 0: the answer is good), `p_yes` = sigmoid(margin), the margin by principle id,
+    and by label order (A = yes, then A = no), each already averaged over the rest."""
+
+    margin: float
+    p_yes: float
+    by_principle: dict[str, float]
+    by_order: tuple[float, float]
+
+
+def load_constitution(path) -> list[Principle]:
+    """The principles of a constitution file. InputError when one lacks a field, or no weight is above 0."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(file=path, remedy="this constitution does not exist: create it") from None
+    except yaml.YAMLError as error:
+        raise InputError(file=path, remedy=f"this is not valid YAML: {error}") from None
+    entries = content.get("principles") if isinstance(content, dict) else None
+    if not isinstance(entries, list) or not entries:
+        raise InputError(file=path, field="principles", value=entries, remedy="list one principle or more")
+    principles = [_principle(path, place, entry) for place, entry in enumerate(entries)]
+    ids = [principle.id for principle in principles]
+    for name in ids:
+        if ids.count(name) > 1:
+            raise InputError(file=path, field="principles.id", value=name, remedy="give each its own id")
+    if sum(principle.weight for principle in principles) <= 0:
+        raise InputError(file=path, field="principles.weight", value=0, remedy="give one a weight above 0")
+    return principles
+
+
+def _principle(path, place: int, entry) -> Principle:
+    wanted = {"id": str, "question": str, "weight": (int, float)}
+    for field, kind in wanted.items():
+        value = entry.get(field) if isinstance(entry, dict) else None
+        wrong = isinstance(value, bool) or not isinstance(value, kind)
+        if wrong or value == "" or (field == "weight" and value < 0):
+            remedy = "give id (text), question (text) and weight (a number of 0 or more)"
+            raise InputError(file=path, field=f"principles[{place}].{field}", value=value, remedy=remedy)
+    return Principle(entry["id"], entry["question"], float(entry["weight"]))
+
+
+def label_tokens(tokenizer) -> tuple[list[int], list[int]]:
+    """Ids of the single tokens that write each label, in the order of LABELS. InputError when it has none."""
+    found = []
+    for label in LABELS:
+        encoded = [encode(tokenizer, variant.format(label)) for variant in VARIANTS]
+        tokens = sorted({ids[0] for ids in encoded if len(ids) == 1})
+        if not tokens:
+            remedy = "this tokenizer splits the label: the critic needs labels that are one token"
+            raise InputError(field="critic label", value=label, remedy=remedy)
+        found.append(tokens)
+    return found[0], found[1]
+
+
+def review_prompts(
+    template: Template, principles: Sequence[Principle], instruction: str, response: str
+) -> list[str]:
+    """The prompts of one judgement: for each principle, first with A = yes, then with A = no."""
+    return [
+        render(
+            template,
+            instruction=instruction,
+            response=response,
+            principle=principle.question,
+            first=first,
+            second=second,
+        )
+        for principle in principles
+        for first, second in (("yes", "no"), ("no", "yes"))
+    ]
+
+
+def judge(
+    engine,
+    template: Template,
+    principles: Sequence[Principle],
+    pairs: Sequence[tuple[str, str]],
+    progress=None,
+) -> list[Judgement]:
+    """Judges (instruction, response) pairs, in order. `progress` advances by one per pair.
+
+    A margin that lies between two thousandths, and so could round either way in another batch, is computed
+    again with each of its prompts alone: a record's margin is the same in any batch.
+    """
+    first, second = label_tokens(engine.tokenizer)
+    prompts = [
+        ids
+        for instruction, response in pairs
+        for ids in encode_all(engine.tokenizer, review_prompts(template, principles, instruction, response))
+    ]
+    each = 2 * len(principles)
+    progress = _PerPair(progress, each) if progress is not None else None
+    logprobs = engine.choice_logprobs(prompts, [*first, *second], progress)
+    judgements = []
+    for place in range(len(pairs)):
+        rows = slice(place * each, (place + 1) * each)
+        judgement = _judgement(principles, logprobs[rows], len(first))
+        if abs(judgement.margin * 10**DECIMALS % 1 - 0.5) < DOUBT * 10**DECIMALS:
+            alone = [engine.choice_logprobs([prompt], [*first, *second]) for prompt in prompts[rows]]
+            judgement = _judgement(principles, np.concatenate(alone), len(first))
+        judgements.append(_rounded(judgement))
+    return judgements
+
+
+class _PerPair:
+    """Turns progress by prompts into progress by pairs."""
+
+    def __init__(self, progress, each: int):
+        self.progress, self.each, self.prompts = progress, each, 0
+
+    def advance(self, n: int) -> None:
+        before = self.prompts // self.each
+        self.prompts += n
+        self.progress.advance(self.prompts // self.each - before)
+
+
+def _judgement(principles: Sequence[Principle], logprobs: np.ndarray, split: int) -> Judgement:
+    """From log-probabilities [2 x principles, label tokens]; the first `split` columns write label A."""
+    difference = logsumexp(logprobs[:, :split], axis=1) - logsumexp(logprobs[:, split:], axis=1)
+    margins = difference.reshape(-1, 2) * (1, -1)  # [principle, order]: log P(yes) - log P(no)
+    weights = np.array([principle.weight for principle in principles])
+    orders = weights @ margins / weights.sum()
+    by_principle = {
+        principle.id: float(value) for principle, value in zip(principles, margins.mean(axis=1), strict=True)
+    }
+    margin = float(orders.mean())
+    return Judgement(margin, sigmoid(margin), by_principle, (float(orders[0]), float(orders[1])))
+
+
+def _rounded(judgement: Judgement) -> Judgement:
+    margin = round(judgement.margin, DECIMALS)
+    by_principle = {name: round(value, DECIMALS) for name, value in judgement.by_principle.items()}
+    first, second = judgement.by_order
+    return Judgement(margin, sigmoid(margin), by_principle, (round(first, DECIMALS), round(second, DECIMALS)))
+
+
+def sigmoid(margin: float) -> float:
+    """P(yes) of a margin, without overflow."""
+    return 1 / (1 + math.exp(-margin)) if margin >= 0 else math.exp(margin) / (1 + math.exp(margin))
+
+
+def auc(margins: Sequence[float], is_good: Sequence[bool]) -> float:
+    """Area under the ROC curve: the chance that a good answer has the larger margin, ties counted half.
+
+    The Mann-Whitney U statistic over the product of the group sizes. ValueError when a group is empty.
+    """
+    good = np.asarray(is_good, dtype=bool)
+    count = int(good.sum())
+    if count in (0, len(good)):
+        raise ValueError("the area needs good and bad answers")
+    rank_sum = rankdata(margins)[good].sum()
+    return float((rank_sum - count * (count + 1) / 2) / (count * (len(good) - count)))
+
+
+def find_threshold(margins: Sequence[float], is_good: Sequence[bool], target_precision: float) -> dict:
+    """The lowest margin from which on at least `target_precision` of the answers are good.
+
+    Considers every margin as a threshold (answers with margin >= threshold are accepted). Where none reaches
+    the target, takes the most precise, of these the one that accepts most, and says `reached` false. Returns
+    {threshold, precision, recall, accepted, n, target_precision, reached}. ValueError without a good answer.
+    """
+    order = np.argsort(-np.asarray(margins, dtype=float), kind="stable")
+    sorted_margins = np.asarray(margins, dtype=float)[order]
+    good = np.asarray(is_good, dtype=bool)[order].cumsum()
+    if not len(good) or good[-1] == 0:
+        raise ValueError("a threshold needs good answers")
+    last_of_ties = np.flatnonzero(np.append(np.diff(sorted_margins) != 0, True))
+    accepted = last_of_ties + 1
+    precision = good[last_of_ties] / accepted
+    reaching = np.flatnonzero(precision >= target_precision)
+    best = reaching[-1] if len(reaching) else np.flatnonzero(precision == precision.max())[-1]
+    return {
+        "threshold": float(sorted_margins[last_of_ties[best]]),
+        "precision": float(precision[best]),
+        "recall": float(good[last_of_ties[best]] / good[-1]),
+        "accepted": int(accepted[best]),
+        "n": len(sorted_margins),
+        "target_precision": target_precision,
+        "reached": bool(len(reaching)),
+    }
