@@ -12,7 +12,8 @@ import pytest
 
 from tests.evaluation_files import scored_rows, write_arm, write_jsonl
 from workflow_scripts import compare
-from workflow_scripts.core.statistics.comparisons import Analysis, compare_pair
+from workflow_scripts.core.statistics.analysis import Analysis
+from workflow_scripts.core.statistics.comparisons import compare_pair
 
 ENTRY = {
     "baseline", "candidate", "scope", "n", "both", "only_baseline", "only_candidate", "neither",

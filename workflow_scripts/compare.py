@@ -14,7 +14,8 @@ from workflow_scripts.core.evaluation.scored_arms import ScoredArm, read_scored_
 from workflow_scripts.core.evaluation.settings import analysis_of, read_settings
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.runtime import job, say
-from workflow_scripts.core.statistics.comparisons import Analysis, compare_pair
+from workflow_scripts.core.statistics.analysis import Analysis
+from workflow_scripts.core.statistics.comparisons import compare_pair
 
 EXAMPLE = '{"statistics": {"alpha": 0.05, "seed": 0, "comparisons": [["base", "sft"]]}}'
 

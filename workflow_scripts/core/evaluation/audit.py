@@ -12,7 +12,7 @@ from workflow_scripts.core.evaluation.length import audit_length, length_auc
 from workflow_scripts.core.evaluation.lifts import lift_metric, metric
 from workflow_scripts.core.evaluation.scored_answers import Answers
 from workflow_scripts.core.metrics import rate
-from workflow_scripts.core.statistics.comparisons import OVERALL
+from workflow_scripts.core.statistics.analysis import OVERALL
 from workflow_scripts.core.statistics.tables import PairedTable, paired_table
 
 FLAGGED_AUC = 0.8

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import canonical_json, sha256_text
-from workflow_scripts.core.statistics.comparisons import OVERALL
+from workflow_scripts.core.statistics.analysis import OVERALL
 
 REQUIRED = ("item_id", "type", "success")
 OPTIONAL = ("cluster", "arm")

@@ -6,7 +6,7 @@ They come as `{"statistics": {...}}`, or as the inner object alone. Every key ha
 import json
 
 from workflow_scripts.core.errors import InputError
-from workflow_scripts.core.statistics.comparisons import Analysis
+from workflow_scripts.core.statistics.analysis import Analysis
 
 ANALYSIS = {
     "alpha": (float, 0, 1),

@@ -1,30 +1,11 @@
 """Paired comparisons of arms, over all items and per task type."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from workflow_scripts.core.hashing import derive_seed
 from workflow_scripts.core.statistics import intervals, mcnemar, multiplicity, power, resampling
+from workflow_scripts.core.statistics.analysis import OVERALL, Analysis
 from workflow_scripts.core.statistics.tables import PairedTable, paired_table
-
-OVERALL = "overall"
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """How to compare.
-
-    `alpha` is the two-sided error of the overall test, `fdr` the false discovery rate over the types,
-    `confidence` that of every interval, `power` the one at which the smallest detectable lift is stated.
-    """
-
-    alpha: float = 0.05
-    fdr: float = 0.05
-    confidence: float = 0.95
-    power: float = 0.8
-    bootstrap_samples: int = 10000
-    seed: int = 0
 
 
 def _rate(successes: int, n: int, error: float) -> dict:
