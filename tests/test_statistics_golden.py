@@ -65,6 +65,17 @@ def test_minimum_detectable_effect_golden(case):
     assert power.sample_size(case["discordant"], effect * (1 + 1e-9)) == case["n"]
 
 
+def test_newcombe_shrinks_a_positive_correlation():
+    """Published: Cavo et al. 2012, as worked in Fagerland, Lydersen & Laake 2017, chapter 8."""
+    assert intervals.newcombe(PairedTable(59, 6, 16, 80)) == pytest.approx((0.0046, 0.1186), abs=6e-5)
+
+
+def test_mid_p_of_an_even_split():
+    """One less half the point probability (Fagerland, Lydersen & Laake 2013)."""
+    assert mcnemar.mid_p(1, 1) == 0.75
+    assert mcnemar.mid_p(2, 2) == 1 - 0.5 * 6 / 16
+
+
 def test_two_regressions_give_a_quarter():
     table = PairedTable(298, 2, 0, 0)
     assert table.difference == pytest.approx(-0.00667, abs=1e-5)
