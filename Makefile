@@ -16,7 +16,7 @@ export PYTHON
 VENV := .venv
 INSTALLED := $(VENV)/installed
 INSTALLED_DEV := $(VENV)/installed-dev
-PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-compile
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONUNBUFFERED := 1
 
@@ -81,8 +81,11 @@ clean:  ## remove results, reports, logs and Snakemake's records; .venv stays
 
 $(INSTALLED): requirements.txt constraints.txt
 	@$(call check_needs)
-	@if [ ! -x $(VENV)/bin/python ]; then $(call find_python) && echo "Creating $(VENV) with $$python" \
-		&& "$$python" -m venv $(VENV); fi
+	@if ! $(VENV)/bin/python -m pip --version > /dev/null 2>&1; then \
+		$(call find_python); \
+		echo "Creating $(VENV) with $$python"; \
+		"$$python" -m venv --clear $(VENV); \
+	fi
 	@echo "Installing requirements.txt into $(VENV)"
 	@$(PIP) -r requirements.txt -c constraints.txt
 	@touch $@

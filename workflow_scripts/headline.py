@@ -1,6 +1,6 @@
 """Prints the primary comparison in a line, and where to read on.
 
-python -m workflow_scripts.headline --comparisons results/statistics/comparisons.json --pages reports/summary.html
+python -m workflow_scripts.headline --comparisons comparisons.json --pages summary.html
 """
 
 import argparse
@@ -23,8 +23,9 @@ def headline(comparison: dict, alpha: float) -> str:
     low, high = difference["newcombe"]
     p_value = comparison["mcnemar"]["mid_p"]
     verdict = "an improvement" if p_value < alpha and difference["estimate"] > 0 else "no improvement shown"
+    rates = f"{comparison['baseline']} {before:.1%} -> {comparison['candidate']} {after:.1%}"
     return (
-        f"{comparison['baseline']} {before:.1%} -> {comparison['candidate']} {after:.1%} of {comparison['n']} items:"
+        f"{rates} of {comparison['n']} items:"
         f" {100 * difference['estimate']:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}],"
         f" McNemar mid-p {p_value:.2g}: {verdict} at {alpha:g}"
     )
