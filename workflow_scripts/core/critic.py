@@ -7,7 +7,7 @@ tokens it can be written with (" A" and "A").
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ VARIANTS = (" {}", "{}")
 DECIMALS = (
     3  # a margin is stated to a thousandth of a nat: finer digits depend on the batch it was computed in
 )
-DOUBT = 4e-5  # nats: how far a margin may differ between batches (measured: 5e-6)
+DOUBT = 2e-5  # nats: how far a margin may differ between batches (measured: 3e-6)
 
 
 @dataclass(frozen=True)
@@ -115,9 +115,9 @@ def judge(
     template: Template,
     principles: Sequence[Principle],
     pairs: Sequence[tuple[str, str]],
-    progress=None,
+    progress: Callable[[int], None] | None = None,
 ) -> list[Judgement]:
-    """Judges (instruction, response) pairs, in order. `progress` advances by one per pair.
+    """Judges (instruction, response) pairs, in order. `progress(n)` is told of n more pairs done.
 
     A margin that lies between two thousandths, and so could round either way in another batch, is computed
     again with each of its prompts alone: a record's margin is the same in any batch.
@@ -129,8 +129,8 @@ def judge(
         for ids in encode_all(engine.tokenizer, review_prompts(template, principles, instruction, response))
     ]
     each = 2 * len(principles)
-    progress = _PerPair(progress, each) if progress is not None else None
-    logprobs = engine.choice_logprobs(prompts, [*first, *second], progress)
+    counter = _PairCounter(progress, each) if progress is not None else None
+    logprobs = engine.choice_logprobs(prompts, [*first, *second], counter)
     judgements = []
     for place in range(len(pairs)):
         rows = slice(place * each, (place + 1) * each)
@@ -142,16 +142,16 @@ def judge(
     return judgements
 
 
-class _PerPair:
-    """Turns progress by prompts into progress by pairs."""
+class _PairCounter:
+    """Counts prompts and reports whole pairs."""
 
-    def __init__(self, progress, each: int):
-        self.progress, self.each, self.prompts = progress, each, 0
+    def __init__(self, report: Callable[[int], None], each: int):
+        self.report, self.each, self.prompts = report, each, 0
 
     def advance(self, n: int) -> None:
         before = self.prompts // self.each
         self.prompts += n
-        self.progress.advance(self.prompts // self.each - before)
+        self.report(self.prompts // self.each - before)
 
 
 def _judgement(principles: Sequence[Principle], logprobs: np.ndarray, split: int) -> Judgement:

@@ -1,0 +1,56 @@
+"""Measures the critic on items with known right and wrong answers, and finds the threshold for accepting.
+
+    python -m workflow_scripts.critic_calibration --settings '{"engine": ..., "critic": ...}' \\
+        --identity base/model.json --calibration calibration.parquet --constitution constitution.yaml \\
+        --template critic.j2 --calibration-report critic/calibration.json
+"""
+
+import argparse
+import json
+
+from workflow_scripts.core.outputs import guarded, write_json
+from workflow_scripts.core.runtime import job, say
+
+
+def parse_arguments(argv=None) -> argparse.Namespace:
+    """Command line of the module."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--settings", required=True, help='JSON: {"engine", "critic"}')
+    parser.add_argument("--identity", required=True, help="base/model.json")
+    parser.add_argument("--calibration", required=True, help="calibration items")
+    parser.add_argument("--constitution", required=True, help="principles of the critic")
+    parser.add_argument("--template", required=True, help="the critic's prompt template")
+    parser.add_argument("--calibration-report", required=True, help="report to write")
+    return parser.parse_args(argv)
+
+
+def main(argv=None) -> None:
+    """Judge each item's reference and its corruption; write metrics, threshold, ROC and reliability."""
+    arguments = parse_arguments(argv)
+    with job("critic_calibration"), guarded(arguments.calibration_report) as (output,):
+        from workflow_scripts.core import calibration, critic, prompts, runtime, schemas
+        from workflow_scripts.core.engines import load_engine
+
+        settings = json.loads(arguments.settings)
+        items = schemas.read_records(arguments.calibration, schemas.ITEMS)
+        pairs = [
+            (item["instruction"], item[answer]) for item in items for answer in ("reference", "corruption")
+        ]
+        engine = load_engine(settings["engine"], arguments.identity)
+        judgements = critic.judge(
+            engine,
+            prompts.load_template(arguments.template),
+            critic.load_constitution(arguments.constitution),
+            pairs,
+            runtime.progress(len(pairs), "answers", "critic calibration").advance,
+        )
+        report = calibration.calibration_report(items, judgements, settings["critic"]["target_precision"])
+        metrics = {name: round(metric["value"], 3) for name, metric in report["metrics"].items()}
+        say(f"threshold {report['threshold']}: {metrics}")
+        write_json(output, report)
+
+
+if __name__ == "__main__":
+    main()
