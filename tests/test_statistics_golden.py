@@ -72,8 +72,8 @@ def test_newcombe_shrinks_a_positive_correlation():
 
 def test_mid_p_of_an_even_split():
     """One less half the point probability (Fagerland, Lydersen & Laake 2013)."""
-    assert mcnemar.mid_p(1, 1) == 0.75
-    assert mcnemar.mid_p(2, 2) == 1 - 0.5 * 6 / 16
+    assert mcnemar.mid_p(1, 1) == pytest.approx(0.75)
+    assert mcnemar.mid_p(2, 2) == pytest.approx(1 - 0.5 * 6 / 16)
 
 
 def test_two_regressions_give_a_quarter():
