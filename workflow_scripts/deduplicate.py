@@ -84,11 +84,11 @@ def main(argv=None) -> None:
 
         first = deduplication.first_positions(row["instruction"] for row in accepted)
         kept, removed = deduplication.remove_overlap([accepted[position] for position in first], references)
+        template = prompts.load_template(arguments.template)
         derivation = {
             "code_digest": code_digest(__file__),
-            "templates": {"completion": hashing.sha256_file(arguments.template)},
+            "templates": {"completion": template.sha256},
         }
-        template = prompts.load_template(arguments.template)
         schemas.write_records(
             train, [example(row, template, derivation) for row in kept], schemas.SFT_EXAMPLES
         )

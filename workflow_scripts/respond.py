@@ -48,7 +48,7 @@ def main(argv=None) -> None:
             model=provenance.model_identity(arguments.model),
             engine=engine.identity,
             sampling=greedy,
-            templates={"prompt": hashing.sha256_file(arguments.template)},
+            templates={"prompt": template.sha256},
             code=code_digest(__file__),
             guard=answers.guard_verdict(arguments.guard),
         )

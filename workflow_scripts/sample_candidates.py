@@ -66,10 +66,7 @@ def main(argv=None) -> None:
             model=provenance.model_identity(arguments.model),
             engine=identity,
             sampling=how["sampling"],
-            templates={
-                "completion": hashing.sha256_file(arguments.template),
-                "critic": hashing.sha256_file(arguments.critic_template),
-            },
+            templates={name: template.sha256 for name, template in templates.items()},
             code=code_digest(__file__),
             guard=answers.guard_verdict(arguments.guard),
             root_seed=settings["seed"],

@@ -29,8 +29,8 @@ def continue_prompts(
     engine: Engine, texts: Sequence[str], seeds: Sequence[int], sampling: Sampling, label: str
 ) -> tuple[list[list[int]], list[Generation]]:
     """Tokenise each prompt once and continue it. Returns the token ids sent, and the generations."""
-    ids = [prompts.encode(engine.tokenizer, text) for text in texts]
-    generations = engine.generate(ids, list(seeds), sampling, progress(len(ids), "records", label).advance)
+    ids = prompts.encode_all(engine.tokenizer, list(texts))
+    generations = engine.generate(ids, list(seeds), sampling, progress(len(ids), "records", label))
     return ids, generations
 
 
@@ -58,11 +58,6 @@ def answer_columns(sent: Sequence[int], generation: Generation) -> dict:
 
 
 def rejection(answer: dict) -> str | None:
-    """Why an answer is unusable whatever it says: "length", "empty_response", "delimiter_leak", or None."""
-    if answer["finish_reason"] == "length":
-        return "length"
-    if not answer["response"]:
-        return "empty_response"
-    if cleaning.leaked_delimiters(answer["response"]):
-        return "delimiter_leak"
-    return None
+    """Why an answer is unusable whatever it says: "empty_response", "length", "delimiter_leak", or None."""
+    found = cleaning.problems("asked", answer["response"], answer["finish_reason"])
+    return found[0] if found else None

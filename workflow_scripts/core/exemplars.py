@@ -10,15 +10,19 @@ from workflow_scripts.core.errors import InputError
 
 
 def load_exemplars(path: str | Path) -> list[dict]:
-    """Hand-written exemplars: dicts with "instruction" and "response". InputError if one lacks either."""
-    exemplars = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    remedy = "give a list of entries with an instruction and a response, both text"
+    """The list under `exemplars:` of a YAML file: dicts with "instruction" and "response".
+
+    InputError when the list is missing or an entry lacks either text.
+    """
+    document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    exemplars = document.get("exemplars") if isinstance(document, dict) else None
+    remedy = "give a list of entries, each with an instruction and a response (texts)"
     if not isinstance(exemplars, list) or not exemplars:
-        raise InputError(file=path, remedy=remedy)
+        raise InputError(file=path, field="exemplars", remedy=remedy)
     for position, exemplar in enumerate(exemplars):
         fields = exemplar if isinstance(exemplar, dict) else {}
         if not all(isinstance(fields.get(name), str) for name in ("instruction", "response")):
-            raise InputError(file=path, field=f"entry {position}", value=exemplar, remedy=remedy)
+            raise InputError(file=path, field=f"exemplars[{position}]", value=exemplar, remedy=remedy)
     return exemplars
 
 

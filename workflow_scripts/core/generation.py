@@ -28,6 +28,7 @@ NOT_ANSWERED = {
     "p_yes": None,
     "accepted": False,
 }
+VERDICT = ("verdict_margin", "p_yes", "accepted", "rejected_reason")
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,13 @@ def judge_records(
 
 
 def finished(records: list[dict], stream: Stream, provenance: str) -> list[dict]:
-    """Complete rows of the RECORDS schema, in the order given: with provenance, named by their content."""
-    return [
-        {"record_id": hashing.record_id(stream=stream.name, **record), "provenance": provenance, **record}
-        for record in records
-    ]
+    """Complete rows of the RECORDS schema, in the order given: with provenance, named by their content.
+
+    The critic's verdict is no part of a record's name: its last digits may differ between devices.
+    """
+    rows = []
+    for record in records:
+        content = {name: value for name, value in record.items() if name not in VERDICT}
+        identity = hashing.record_id(stream=stream.name, **content)
+        rows.append({"record_id": identity, "provenance": provenance, **record})
+    return rows

@@ -107,10 +107,12 @@ def quality_report(
     if train is not None:
         metrics["trained_on"] = {"value": float(steps["trained_on"])}
     reasons = Counter(row["rejected_reason"] for row in records if row["rejected_reason"])
+    finishes = Counter(row["finish_reason"] for row in asked)
     return {
         "metrics": metrics,
         "funnel": [{"step": step, "count": count} for step, count in steps.items()],
         "rejected_reasons": dict(sorted(reasons.items())),
+        "finish_reasons": dict(sorted(finishes.items())),
         "histograms": {
             "answer_tokens": histogram(tokens, 4),
             "verdict_margin": histogram(margins, 0.5),

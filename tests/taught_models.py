@@ -1,0 +1,66 @@
+"""A tiny model that was taught the formats of the prompts, for tests that need text: real, seconds to train.
+
+taught_model() -> directory of a small Qwen2 that continues lists of tasks, and answers questions and reviews.
+"""
+
+import functools
+import random
+import tempfile
+from pathlib import Path
+
+from tests.tiny_models import END_OF_TEXT, make_qwen2
+
+ANIMALS = ["cat", "dog", "owl", "cow", "pig", "hen", "fox", "bee", "ant", "bat"]
+STEPS = 120
+ROW = 96
+
+
+def task(rng: random.Random) -> tuple[str, str]:
+    """An instruction and its answer."""
+    one, two = rng.sample(ANIMALS, 2)
+    return rng.choice([(f"Repeat {one} {two}.", f"{one} {two}"), (f"Write {one} twice.", f"{one} {one}")])
+
+
+def document(rng: random.Random) -> str:
+    """A list of tasks, a few questions with answers, or a review."""
+    tasks = [task(rng) for _ in range(rng.randint(2, 4))]
+    kind = rng.random()
+    if kind < 0.4:
+        return "Tasks:\n" + "".join(f"{n}. {instruction}\n" for n, (instruction, _) in enumerate(tasks, 1))
+    if kind < 0.8:
+        return "\n\n".join(f"Question: {instruction}\nAnswer: {answer}" for instruction, answer in tasks)
+    (instruction, answer), (_, other) = tasks[:2]
+    shown = rng.choice([answer, other])
+    verdict = "A" if shown == answer else "B"
+    return f"Review\nQuestion: {instruction}\nAnswer: {shown}\nRight?\nA. yes\nB. no\nVerdict: {verdict}"
+
+
+@functools.cache
+def taught_model(seed: int = 0) -> Path:
+    """Train once per process, in a temporary directory that ends with it."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    holder = tempfile.TemporaryDirectory(prefix="taught-")
+    taught_model.holders = [*getattr(taught_model, "holders", []), holder]
+    path = make_qwen2(Path(holder.name) / "taught", seed=seed, initializer_range=0.05)
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    rng = random.Random(seed)
+    ids = tokenizer(END_OF_TEXT.join(document(rng) for _ in range(1500)), add_special_tokens=False)[
+        "input_ids"
+    ]
+    rows = torch.tensor(ids[: len(ids) // ROW * ROW]).view(-1, ROW)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)
+        for step in range(STEPS):
+            batch = rows[torch.randint(len(rows), (16,))]
+            loss = model(input_ids=batch, labels=batch).loss
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            for group in optimizer.param_groups:
+                group["lr"] = 4e-3 * (1 - step / STEPS)
+    model.save_pretrained(path)
+    return path

@@ -1,0 +1,100 @@
+"""Runaway answers, the funnel of records, and the quality report."""
+
+import pytest
+
+from workflow_scripts.core import quality
+
+
+def record(index, instruction="Name a cat.", response="tom", reason=None, margin=1.0, finish="eos", raw=None):
+    asked = reason not in quality.INSTRUCTION_REASONS
+    judged = reason in (None, "critic")
+    return {
+        "record_id": str(index),
+        "shard": 0,
+        "index": index,
+        "instruction": instruction,
+        "response_raw": (raw or f" {response}") if asked else "",
+        "response": response if asked else "",
+        "finish_reason": finish if asked else "",
+        "response_tokens": len(response) if asked else 0,
+        "verdict_margin": margin if judged else None,
+        "accepted": reason is None,
+        "rejected_reason": reason,
+    }
+
+
+RECORDS = [
+    record(0, "Name a cat."),
+    record(1, "name a cat"),
+    record(2, "Name a dog."),
+    record(3, "7. Name", reason="malformed_instruction"),
+    record(4, "Name a cow and", reason="truncated_instruction"),
+    record(5, "Name a hen.", response="", reason="empty_response"),
+    record(6, "Name an owl.", response="x", reason="critic", margin=-1.0),
+    record(7, "Name a bee.", response="bee bee bee bee bee bee", reason="length", finish="length"),
+]
+
+
+@pytest.mark.parametrize(
+    "text, finish, runaway",
+    [
+        (" owl", "eos", False),
+        (" owl owl owl owl owl owl", "eos", False),  # may be what was asked for
+        (" owl owl owl owl owl owl", "length", True),
+        (
+            " a very long answer that goes on and says something new in every one of its many words",
+            "length",
+            False,
+        ),
+        (" a,b,a,b", "length", False),  # short
+        (" owl\nQuestion: Name a cat.\nAnswer: tom", "eos", True),
+        ("\n".join(["I am happy to help you."] * 3), "stop", True),
+        ("# Title\n\n- one: two\n- three: four\n\n**bold**", "eos", False),
+    ],
+)
+def test_runaway(text, finish, runaway):
+    assert quality.is_runaway(text, finish) is runaway
+
+
+def test_a_long_answer_is_no_runaway():
+    text = " ".join(f"word{number}" for number in range(2000))
+    assert not quality.is_runaway(text, "eos") and not quality.is_runaway(text, "length")
+
+
+def test_funnel_counts_every_step():
+    train = [{"instruction": "Name a cat."}]
+    steps = {step["step"]: step["count"] for step in quality.funnel(RECORDS, train)}
+    assert steps == {
+        "generated": 8,
+        "well_formed": 6,
+        "answered": 5,
+        "clean": 4,
+        "accepted": 3,
+        "distinct": 2,
+        "not_overlapping": 1,
+        "trained_on": 1,
+    }
+    assert list(steps.values()) == sorted(steps.values(), reverse=True)
+
+
+def test_report():
+    report = quality.quality_report(RECORDS)
+    value = {name: metric["value"] for name, metric in report["metrics"].items()}
+    assert value["well_formed_rate"] == 6 / 8
+    assert value["runaway_rate"] == value["token_limit_rate"] == value["empty_response_rate"] == 1 / 6
+    assert value["delimiter_leak_rate"] == 0
+    assert value["acceptance_rate"] == 3 / 4
+    assert value["yield_rate"] == 2 / 8
+    assert value["duplicate_instruction_rate"] == 1 / 6 and value["distinct_instructions"] == 5
+    assert value["median_answer_tokens"] == 3
+    assert report["rejected_reasons"]["critic"] == 1 and len(report["rejected_reasons"]) == 5
+    assert set(report["examples"]) == {"accepted", *report["rejected_reasons"]}
+    low, high = report["metrics"]["acceptance_rate"]["low"], report["metrics"]["acceptance_rate"]["high"]
+    assert 0 < low < 0.75 < high < 1
+
+
+@pytest.mark.parametrize("records", [[], RECORDS[3:5], RECORDS[5:]])
+def test_report_of_little(records):
+    report = quality.quality_report(records, [])
+    assert report["metrics"]["acceptance_rate"]["value"] == 0
+    assert report["funnel"][-1] == {"step": "trained_on", "count": 0}
