@@ -85,6 +85,11 @@ def shard_ids(count):
     return [f"{number:03d}" for number in range(count)]
 
 
+def confidence_settings():
+    """The confidence of the intervals alone: what gates read must not change with the rest of the statistics."""
+    return canonical_json({"statistics": {"confidence": config["statistics"]["confidence"]}})
+
+
 def arms():
     """Every arm of the evaluation, in the order of the report."""
     return [

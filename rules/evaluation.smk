@@ -9,7 +9,7 @@ rule respond:
     input:
         script="workflow_scripts/respond.py",
         model=arm_model,
-        items=evaluation_items,
+        questions=evaluation_items,
         template=arm_template,
         guard="<results>/base/guard.json",
         gates=arm_gates,
@@ -30,14 +30,14 @@ rule respond:
         settings=settings("engine", "evaluation"),
     shell:
         "python -m {params.module} --settings {params.settings:q} --arm {wildcards.arm:q} --model {input.model:q}"
-        " --items {input.items:q} --template {input.template:q} --guard {input.guard:q}"
+        " --items {input.questions:q} --template {input.template:q} --guard {input.guard:q}"
         " --responses {output.responses:q} 2>&1 | tee {log:q}"
 
 
 rule score:
     input:
         script="workflow_scripts/score.py",
-        items=evaluation_items,
+        questions=evaluation_items,
         responses="<results>/{evaluation}/{arm}/responses.parquet",
     output:
         scores="<results>/{evaluation}/{arm}/scores.parquet",
@@ -52,7 +52,7 @@ rule score:
         code=code_digest("workflow_scripts/score.py"),
         environment=environment_digest("envs/analysis.yaml"),
     shell:
-        "python -m {params.module} --items {input.items:q} --responses {input.responses:q}"
+        "python -m {params.module} --items {input.questions:q} --responses {input.responses:q}"
         " --scores {output.scores:q} 2>&1 | tee {log:q}"
 
 
@@ -73,7 +73,7 @@ rule dev_lift:
         module=as_py_module(),
         code=code_digest("workflow_scripts/dev_lift.py"),
         environment=environment_digest("envs/analysis.yaml"),
-        settings=settings("statistics"),
+        settings=confidence_settings(),
     shell:
         "python -m {params.module} --settings {params.settings:q} --baseline {input.baseline:q}"
         " --candidate {input.candidate:q} --report {output.report:q} 2>&1 | tee {log:q}"
@@ -107,6 +107,7 @@ rule evaluation_audit:
         scores=collect("<results>/evaluation/{arm}/scores.parquet", arm=arms()),
         responses=collect("<results>/evaluation/{arm}/responses.parquet", arm=arms()),
         comparisons="<results>/statistics/comparisons.json",
+        questions="<results>/test_set/test.parquet",
     output:
         audit="<results>/evaluation/audit.json",
     log:
@@ -122,7 +123,8 @@ rule evaluation_audit:
         settings=settings("statistics"),
     shell:
         "python -m {params.module} --settings {params.settings:q} --scores {input.scores:q}"
-        " --responses {input.responses:q} --comparisons {input.comparisons:q} --audit {output.audit:q} 2>&1 | tee {log:q}"
+        " --responses {input.responses:q} --comparisons {input.comparisons:q}"
+        " --items {input.questions:q} --audit {output.audit:q} 2>&1 | tee {log:q}"
 
 
 use rule gate_contamination as gate_claim with:

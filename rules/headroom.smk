@@ -21,7 +21,7 @@ rule headroom:
         module=as_py_module(),
         code=code_digest("workflow_scripts/headroom.py"),
         environment=environment_digest("envs/analysis.yaml"),
-        settings=settings("statistics"),
+        settings=confidence_settings(),
     shell:
         "python -m {params.module} --settings {params.settings:q} --base {input.base:q}"
         " --base-raw {input.base_raw:q} --report {output.report:q} 2>&1 | tee {log:q}"

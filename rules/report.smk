@@ -12,6 +12,8 @@ REPORT_TABLES = [
     "metrics",
     "histograms",
     "reliability",
+    "roc",
+    "critic_groups",
     "training",
     "reasons",
     "audit_arms",
@@ -30,6 +32,7 @@ REPORT_FIGURES = {
     "answer_tokens": "3. Data",
     "verdict_margins": "3. Data",
     "reliability": "3. Data",
+    "roc": "3. Data",
     "pair_margins": "3. Data",
     "training_loss": "4. Training",
     "dev_success": "4. Training",
@@ -92,7 +95,7 @@ rule report_tables:
     input:
         script="workflow_scripts/report_tables.py",
         identity="<results>/base/model.json",
-        items="<results>/test_set/test.parquet",
+        questions="<results>/test_set/test.parquet",
         scores=collect("<results>/evaluation/{arm}/scores.parquet", arm=arms()),
         responses=collect("<results>/evaluation/{arm}/responses.parquet", arm=arms()),
         comparisons="<results>/statistics/comparisons.json",
@@ -124,7 +127,7 @@ rule report_tables:
         settings=settings("statistics"),
     shell:
         "python -m {params.module} --settings {params.settings:q} --identity {input.identity:q}"
-        " --items {input.items:q} --scores {input.scores:q} --responses {input.responses:q}"
+        " --items {input.questions:q} --scores {input.scores:q} --responses {input.responses:q}"
         " --comparisons {input.comparisons:q} --metrics {input.metrics:q} --gates {input.gates:q}"
         " --training-reports {input.training_reports:q} --training-metrics {input.training_metrics:q}"
         " --records {input.records:q} --tables {output.tables:q} 2>&1 | tee {log:q}"
