@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from workflow_scripts.core import metrics, preferences
+from workflow_scripts.core import metrics, pair_audit, preferences
 
 
 def candidate(name, number, response, margin, usable=True):
@@ -66,7 +66,7 @@ def test_ties_go_to_the_lower_number_and_equal_texts_make_no_pair():
 
 def test_audit_of_sound_pairs():
     pairs = preferences.select_pairs(POOL, 4, 0.1)
-    report = preferences.audit(pairs, POOL)
+    report = pair_audit.audit(pairs, POOL)
     values = {name: metric["value"] for name, metric in report["metrics"].items()}
     assert values["pairs"] == 2 and values["instructions"] == 3
     assert values["chosen_equals_rejected"] == values["duplicate_pairs"] == values["untraceable_pairs"] == 0
@@ -83,7 +83,7 @@ def test_audit_finds_tampering():
         pair,
         pair,
     ]
-    values = {name: metric["value"] for name, metric in preferences.audit(tampered, POOL)["metrics"].items()}
+    values = {name: metric["value"] for name, metric in pair_audit.audit(tampered, POOL)["metrics"].items()}
     assert values["untraceable_pairs"] == 2
     assert values["chosen_equals_rejected"] == 1
     assert values["inverted_pairs"] == 1
@@ -91,7 +91,7 @@ def test_audit_finds_tampering():
 
 
 def test_audit_of_nothing():
-    values = preferences.audit([], [])["metrics"]
+    values = pair_audit.audit([], [])["metrics"]
     assert (
         values["pairs"]["value"]
         == values["length_cohens_d"]["value"]
@@ -101,10 +101,10 @@ def test_audit_of_nothing():
 
 
 def test_cohens_d():
-    assert preferences.cohens_d([2, 4, 6], [1, 3, 5]) == pytest.approx(0.5)
-    assert preferences.cohens_d([1, 3, 5], [2, 4, 6]) == pytest.approx(-0.5)
-    assert preferences.cohens_d([1], [2]) == preferences.cohens_d([3, 3], [3, 3]) == 0
-    assert preferences.cohens_d([4, 4], [3, 3]) == preferences.LARGEST_EFFECT
+    assert pair_audit.cohens_d([2, 4, 6], [1, 3, 5]) == pytest.approx(0.5)
+    assert pair_audit.cohens_d([1, 3, 5], [2, 4, 6]) == pytest.approx(-0.5)
+    assert pair_audit.cohens_d([1], [2]) == pair_audit.cohens_d([3, 3], [3, 3]) == 0
+    assert pair_audit.cohens_d([4, 4], [3, 3]) == pair_audit.LARGEST_EFFECT
 
 
 def test_rate_and_histogram():

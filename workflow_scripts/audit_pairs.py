@@ -6,7 +6,7 @@
 
 import argparse
 
-from workflow_scripts.core import preferences, schemas
+from workflow_scripts.core import pair_audit, schemas
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.runtime import job
 
@@ -30,7 +30,7 @@ def main(argv=None) -> None:
         pool = [
             row for path in arguments.candidates for row in schemas.read_records(path, schemas.CANDIDATES)
         ]
-        write_json(output, {"stage": "audit_pairs", **preferences.audit(pairs, pool)})
+        write_json(output, {"stage": "audit_pairs", **pair_audit.audit(pairs, pool)})
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Answers of any model to any prompts: decode, clean, say why one cannot be used, and judge it."""
+"""Answers of any model to any prompts: decode, clean, and say why one cannot be used."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from workflow_scripts.core import cleaning, critic, hashing, prompts
+from workflow_scripts.core import cleaning, hashing, prompts
 from workflow_scripts.core.engines import Engine, Generation, Sampling
 from workflow_scripts.core.runtime import progress
 
@@ -32,17 +32,6 @@ def continue_prompts(
     ids = prompts.encode_all(engine.tokenizer, list(texts))
     generations = engine.generate(ids, list(seeds), sampling, progress(len(ids), "records", label))
     return ids, generations
-
-
-def judge_distinct(
-    engine: Engine, template, principles: Sequence, pairs: Sequence[tuple[str, str]], label: str
-) -> list:
-    """One judgement per (instruction, response) pair, in order; equal pairs are judged once and share it."""
-    distinct = list(dict.fromkeys(pairs))
-    counter = progress(len(distinct), "answers", label)
-    judgements = critic.judge(engine, template, principles, distinct, counter.advance)
-    by_pair = dict(zip(distinct, judgements, strict=True))
-    return [by_pair[pair] for pair in pairs]
 
 
 def answer_columns(sent: Sequence[int], generation: Generation) -> dict:

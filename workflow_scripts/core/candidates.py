@@ -11,12 +11,12 @@ from workflow_scripts.core import hashing, prompts
 from workflow_scripts.core.answers import (
     answer_columns,
     continue_prompts,
-    judge_distinct,
     rejection,
     sampling_of,
 )
 from workflow_scripts.core.deduplication import instruction_sha256
 from workflow_scripts.core.engines import Engine
+from workflow_scripts.core.verdicts import judge_distinct
 
 
 def shard_slice(count: int, shard: int, shards: int) -> range:

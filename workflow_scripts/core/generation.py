@@ -11,12 +11,12 @@ from workflow_scripts.core import cleaning, hashing, prompts
 from workflow_scripts.core.answers import (
     answer_columns,
     continue_prompts,
-    judge_distinct,
     rejection,
     sampling_of,
 )
 from workflow_scripts.core.engines import Engine
 from workflow_scripts.core.exemplars import draw_exemplars
+from workflow_scripts.core.verdicts import judge_distinct
 
 NOT_ANSWERED = {
     "response_raw": "",

@@ -105,7 +105,7 @@ def quality_report(
         "duplicate_instruction_rate": rate(len(asked) - distinct, len(asked), confidence),
     }
     if train is not None:
-        metrics["trained_on"] = {"value": float(steps["trained_on"])}
+        metrics["trained_records"] = {"value": float(steps["trained_on"])}
     reasons = Counter(row["rejected_reason"] for row in records if row["rejected_reason"])
     finishes = Counter(row["finish_reason"] for row in asked)
     return {
