@@ -5,13 +5,20 @@ import random
 from pathlib import Path
 
 from workflow_scripts import audit_pairs, compare, evaluation_audit, gate, generation_qc, headroom
-from workflow_scripts.core import hashing, schemas
+from workflow_scripts.core import calibration, critic, hashing, schemas
 from workflow_scripts.core.outputs import write_json
 
 RATES = {"base_raw": 0.03, "base": 0.52, "sft": 0.7, "sft-longer": 0.72, "dpo-main": 0.79}
 TYPES = ("constraint", "factual", "format", "list", "transform")
 PRIMARY = {"baseline": "base", "candidate": "dpo-main"}
-STATISTICS = {"alpha": 0.01, "fdr": 0.05, "confidence": 0.95, "bootstrap_samples": 200, "seed": 7, "primary": PRIMARY}
+STATISTICS = {
+    "alpha": 0.01,
+    "fdr": 0.05,
+    "confidence": 0.95,
+    "bootstrap_samples": 200,
+    "seed": 7,
+    "primary": PRIMARY,
+}
 CONFIG = {"seed": 1, "test_set": {"seed": 20}, "statistics": STATISTICS, "overrides": {}}
 CLAIM = {
     "claim_mid_p": {"bound": "value", "below": 0.01, "otherwise": "stop"},
@@ -55,7 +62,7 @@ def _items(n: int) -> list[dict]:
 
 
 def _write_arm(folder: Path, arm: str, rate: float, items: list[dict], responses: dict[str, str]) -> None:
-    """An arm's responses and scores; items that are hard for one arm are hard for all. `responses` replaces texts."""
+    """An arm's responses and scores; what is hard for one arm is hard for all. `responses` replaces texts."""
     answered, scored = [], []
     for item in items:
         hardness = random.Random(item["item_id"]).random()
@@ -166,7 +173,9 @@ def _write_training(folder: Path, start: float, steps: int, dpo: bool) -> None:
             values["rewards/margins"] = 0.08 * (step - 1)
         if step % (steps // 2) == 0:
             values["dev_success"] = 0.5 + 0.2 * step / steps
-        rows += [{"step": step, "epoch": 2 * step / steps, "name": name, "value": values[name]} for name in values]
+        rows += [
+            {"step": step, "epoch": 2 * step / steps, "name": name, "value": values[name]} for name in values
+        ]
     folder.mkdir(parents=True)
     schemas.write_records(folder / "metrics.parquet", rows, schemas.TRAINING_METRICS)
     write_json(folder / "training.json", {"stage": "training", "steps": steps, "first_step_loss": start})
@@ -174,7 +183,20 @@ def _write_training(folder: Path, start: float, steps: int, dpo: bool) -> None:
 
 def _metrics(path: Path, stage: str, metrics: dict, **evidence) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, {"stage": stage, "metrics": {name: {"value": metrics[name]} for name in metrics}, **evidence})
+    write_json(
+        path, {"stage": stage, "metrics": {name: {"value": metrics[name]} for name in metrics}, **evidence}
+    )
+
+
+def _write_calibration(path: Path, items: list[dict]) -> None:
+    draw = random.Random(0)
+    margins = [draw.gauss(1.2 if good else -1.2, 1.5) for _ in items for good in (True, False)]
+    judgements = [
+        critic.Judgement(margin, critic.sigmoid(margin), {"right": margin}, (margin, margin))
+        for margin in margins
+    ]
+    path.parent.mkdir(parents=True)
+    write_json(path, calibration.calibration_report(items, judgements, 0.9))
 
 
 def _gate(results: Path, name: str, metrics: str, criteria: dict, override: str | None = None) -> None:
@@ -186,7 +208,7 @@ def _gate(results: Path, name: str, metrics: str, criteria: dict, override: str 
 def make_run(root: Path, n: int = 60, rates=RATES, overrides=None, responses=None) -> Path:
     """Writes a finished run below `root`/results and returns that folder.
 
-    `rates` {arm: success rate}; `overrides` {gate: reason}; `responses` {item_id: text} for the candidate arm.
+    `rates` {arm: success rate}; `overrides` {gate: reason}; `responses` {item_id: text} of the candidate.
     """
     results, overrides = root / "results", overrides or {}
     items = _items(n)
@@ -205,20 +227,24 @@ def make_run(root: Path, n: int = 60, rates=RATES, overrides=None, responses=Non
 
     identity = {"label": "tiny", "revision": None, "architecture": "Qwen2ForCausalLM", "parameters": 1810000}
     (results / "base").mkdir()
-    write_json(results / "base/model.json", {**identity, "weights_sha256": "a" * 64, "files": {"config.json": "b" * 64}})
+    write_json(
+        results / "base/model.json",
+        {**identity, "weights_sha256": "a" * 64, "files": {"config.json": "b" * 64}},
+    )
     _metrics(results / "base/guard.json", "contamination_guard", {"special_tokens_in_prompts": 0})
     _metrics(results / "test_set/audit.json", "test_set", {"duplicates": 0, "capacity_ratio": 2.5})
     _metrics(results / "sft_data/overlap.json", "deduplicate", {"overlap_test": 0, "removed_test": 3})
-    reliability = [
-        {"low": place / 5, "high": (place + 1) / 5, "n": 40, "p_yes": 0.1 + place / 5, "good": 4 + 8 * place}
-        for place in range(5)
-    ]
-    _metrics(results / "critic/calibration.json", "critic", {"auc": 0.88}, reliability=reliability)
+    _write_calibration(results / "critic/calibration.json", items)
     generation_qc.main(
         ["--records", str(results / "pilot/records.parquet"), "--report", str(results / "pilot/qc.json")]
     )
     generation_qc.main(
-        ["--records", str(results / "generation/shard-000.parquet"), "--report", str(results / "sft_data/qc.json")]
+        [
+            "--records",
+            str(results / "generation/shard-000.parquet"),
+            "--report",
+            str(results / "sft_data/qc.json"),
+        ]
     )
     folder = results / "preferences"
     pairs = ["--pairs", str(folder / "best-of-4/pairs.parquet")]
@@ -226,7 +252,9 @@ def make_run(root: Path, n: int = 60, rates=RATES, overrides=None, responses=Non
     audit_pairs.main([*pairs, *candidates, "--audit", str(folder / "best-of-4/audit.json")])
     dev = results / "dev_evaluation"
     arms = ["--base", str(dev / "base/scores.parquet"), "--base-raw", str(dev / "base_raw/scores.parquet")]
-    headroom.main(["--settings", '{"confidence": 0.95}', *arms, "--report", str(results / "headroom/headroom.json")])
+    headroom.main(
+        ["--settings", '{"confidence": 0.95}', *arms, "--report", str(results / "headroom/headroom.json")]
+    )
 
     comparisons = [["base", "dpo-main"], ["base_raw", "base"], ["base", "sft"], ["sft", "dpo-main"]]
     settings = json.dumps({"statistics": {**STATISTICS, "comparisons": comparisons}})

@@ -31,7 +31,7 @@ LONG = "x" * 100_000
 
 
 def make_report(results: Path, drawn: Path | None = None) -> str:
-    """Tables, figures and page of a run; returns the page's text. Figures are taken from the run `drawn` if given."""
+    """Tables, figures and page of a run; returns the page's text. `drawn`: a run that lends its figures."""
     tables = [str(results / f"tables/{name}.csv") for name in TABLES]
     figures = [str(results / f"figures/{name}.svg") for name in FIGURES]
     metrics = "base/guard test_set/audit critic/calibration pilot/qc sft_data/qc sft_data/overlap"
@@ -43,7 +43,12 @@ def make_report(results: Path, drawn: Path | None = None) -> str:
     report_tables.main(
         [
             *["--settings", json.dumps({"statistics": STATISTICS}), *comparisons],
-            *["--identity", str(results / "base/model.json"), "--items", str(results / "test_set/test.parquet")],
+            *[
+                "--identity",
+                str(results / "base/model.json"),
+                "--items",
+                str(results / "test_set/test.parquet"),
+            ],
             *["--scores", *arm_files(results, "scores"), "--responses", *arm_files(results, "responses")],
             *["--metrics", *(str(results / f"{name}.json") for name in metrics.split()), "--gates", *gates],
             *["--training-reports", *(str(results / f"models/{run}/training.json") for run in runs)],
@@ -193,7 +198,9 @@ def test_figures_stand_alone_with_a_title_and_a_description(run, page):
 
 def test_unknown_table_is_refused(run, capsys):
     with pytest.raises(SystemExit):
-        report_figures.main(["--tables", str(run / "tables/arms.csv"), "--figures", str(run / "figures/nothing.svg")])
+        report_figures.main(
+            ["--tables", str(run / "tables/arms.csv"), "--figures", str(run / "figures/nothing.svg")]
+        )
     assert "the figures are arms" in capsys.readouterr().err
 
 

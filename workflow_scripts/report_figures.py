@@ -1,6 +1,6 @@
 """Draws the report's figures as SVG, each from one of the report's tables.
 
-    python -m workflow_scripts.report_figures --tables tables/arms.csv ... --figures figures/arms.svg ...
+python -m workflow_scripts.report_figures --tables tables/arms.csv ... --figures figures/arms.svg ...
 """
 
 import argparse
@@ -13,7 +13,9 @@ from workflow_scripts.core.runtime import job
 
 def parse_arguments(argv=None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--tables", nargs="+", required=True, type=Path, help="the report's tables (CSV)")
     parser.add_argument("--figures", nargs="+", required=True, type=Path, help="figures to draw, by name")
     return parser.parse_args(argv)

@@ -1,28 +1,40 @@
 """Makes the report's tables, as CSV, from the files of a run; figures and summary page are made from them.
 
-    python -m workflow_scripts.report_tables --settings '{"statistics": {...}}' --identity base/model.json
-        --items test.parquet --scores ARM/scores.parquet ... --responses ARM/responses.parquet ...
-        --comparisons comparisons.json --metrics FILE.json ... --gates FILE.json ... --training-reports training.json ... --training-metrics metrics.parquet ...
-        --records FILE.parquet ... --tables tables/arms.csv tables/types.csv ...
+python -m workflow_scripts.report_tables --settings '{"statistics": {...}}' --identity base/model.json
+    --items test.parquet --scores ARM/scores.parquet ... --responses ARM/responses.parquet ...
+    --comparisons comparisons.json --metrics FILE.json ... --gates FILE.json ...
+    --training-reports training.json ... --training-metrics metrics.parquet ...
+    --records FILE.parquet ... --tables tables/arms.csv tables/types.csv ...
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from workflow_scripts.core import report_tables, schemas
+from workflow_scripts.core import report_origins, report_tables, schemas
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.evaluation.scored_arms import read_scored_arms
 from workflow_scripts.core.outputs import guarded
 from workflow_scripts.core.report_columns import TABLES, write_table
 from workflow_scripts.core.runtime import job
 
-LISTS = ("scores", "responses", "metrics", "gates", "training-reports", "training-metrics", "records", "tables")
+LISTS = (
+    "scores",
+    "responses",
+    "metrics",
+    "gates",
+    "training-reports",
+    "training-metrics",
+    "records",
+    "tables",
+)
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--settings", required=True, help='JSON: {"statistics": {"primary": {...}}}')
     for name in ("identity", "items", "comparisons"):
         parser.add_argument(f"--{name}", required=True)
@@ -48,6 +60,7 @@ def make_tables(arguments: argparse.Namespace) -> dict[str, list[dict]]:
 
     primary = json.loads(arguments.settings)["statistics"]["primary"]
     document = read_json(arguments.comparisons)
+    alpha = 1 - document["confidence"]
     arms = read_scored_arms(arguments.scores)
     scores = {path.parent.name: schemas.read_records(path, schemas.SCORES) for path in arguments.scores}
     responses = {
@@ -62,34 +75,44 @@ def make_tables(arguments: argparse.Namespace) -> dict[str, list[dict]]:
         for name, path in by_run(arguments.training_metrics).items()
     }
     origins = {
-        path.relative_to(root).as_posix(): report_tables.provenance_texts(path)
+        path.relative_to(root).as_posix(): report_origins.provenance_texts(path)
         for path in [Path(arguments.items), *arguments.records, *arguments.responses, *arguments.scores]
     }
     files = [Path(getattr(arguments, name)) for name in ("identity", "items", "comparisons")]
-    for name in ("scores", "responses", "metrics", "gates", "training_reports", "training_metrics", "records"):
+    for name in (
+        "scores",
+        "responses",
+        "metrics",
+        "gates",
+        "training_reports",
+        "training_metrics",
+        "records",
+    ):
         files += getattr(arguments, name)
     return {
-        "arms": report_tables.arm_rows(arms, 1 - document["confidence"]),
-        "types": report_tables.type_rows(arms, 1 - document["confidence"]),
+        "arms": report_tables.arm_rows(arms, alpha),
+        "types": report_tables.type_rows(arms, alpha),
         "comparisons": report_tables.comparison_rows(document),
         "funnel": report_tables.funnel_rows(reports),
         "metrics": report_tables.metric_rows(reports),
         "histograms": report_tables.histogram_rows(reports),
-        "reliability": report_tables.reliability_rows(reports["critic/calibration"]),
+        "reliability": report_tables.reliability_rows(reports["critic/calibration"], alpha),
+        "roc": report_tables.roc_rows(reports["critic/calibration"]),
+        "critic_groups": report_tables.critic_group_rows(reports["critic/calibration"]),
         "training": report_tables.training_rows(runs),
         "reasons": report_tables.reason_rows(scores),
-        "audit_arms": report_tables.audit_arm_rows(reports["evaluation/audit"]),
+        "audit_arms": report_tables.audit_arm_rows(reports["evaluation/audit"], list(arms)),
         "gates": report_tables.gate_rows({path.stem: read_json(path) for path in arguments.gates}),
         "differing_items": report_tables.differing_rows(
             items, scores, responses, primary["baseline"], primary["candidate"]
         ),
-        "identity": report_tables.identity_rows(
+        "identity": report_origins.identity_rows(
             read_json(arguments.identity),
             {name: read_json(path) for name, path in by_run(arguments.training_reports).items()},
-            report_tables.packages_of([text for texts in origins.values() for text in texts]),
+            report_origins.packages_of([text for texts in origins.values() for text in texts]),
         ),
-        "record_files": report_tables.record_file_rows(origins),
-        "files": report_tables.file_rows(files, root),
+        "record_files": report_origins.record_file_rows(origins),
+        "files": report_origins.file_rows(files, root),
     }
 
 

@@ -1,9 +1,9 @@
 """Makes the summary page: one self-contained HTML file that opens with the answer and shows what it rests on.
 
-    python -m workflow_scripts.summary_page --settings '{"config": {...}, "code": {rule: digest}}'
-        --comparisons comparisons.json --gates gates/contamination.json ... gates/claim.json
-        --tables tables/*.csv --figures figures/*.svg --templates reports/templates/summary.html.j2 ...
-        --captions reports/captions/*.rst --page reports/summary.html
+python -m workflow_scripts.summary_page --settings '{"config": {...}, "code": {rule: digest}}'
+    --comparisons comparisons.json --gates gates/contamination.json ... gates/claim.json
+    --tables tables/*.csv --figures figures/*.svg --templates reports/templates/summary.html.j2 ...
+    --captions reports/captions/*.rst --page reports/summary.html
 """
 
 import argparse
@@ -17,8 +17,12 @@ from workflow_scripts.core.runtime import job
 
 def parse_arguments(argv=None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--settings", required=True, help="JSON: the configuration, and each rule's code digest")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--settings", required=True, help="JSON: the configuration, and each rule's code digest"
+    )
     parser.add_argument("--comparisons", required=True, type=Path, help="comparisons of the run")
     for name, what in (
         ("gates", "gate files in the order of the run"),

@@ -48,7 +48,7 @@ CONFIG = {
 
 
 def render(chart: altair.Chart, name: str, title: str, description: str) -> str:
-    """The chart as SVG text with a title and a description; ids begin with `name`. Equal charts give equal text."""
+    """The chart as SVG text with title and description; ids begin with `name`. Equal charts, equal text."""
     specification = chart.properties(autosize={"type": "fit", "contains": "padding"}).to_dict()
     specification["config"] = CONFIG
     root = ElementTree.fromstring(vl_convert.vegalite_to_svg(specification))

@@ -7,7 +7,7 @@ from workflow_scripts.core import report_format
 
 @dataclass(frozen=True)
 class Answer:
-    """What a reader takes away: `kind` is shown, unproven, worse or stopped; `heading` and `sentence` are text."""
+    """What a reader takes away. `kind` is shown, unproven, worse or stopped."""
 
     kind: str
     heading: str

@@ -11,10 +11,10 @@ from workflow_scripts.core.errors import InputError
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name in the CSV file, its heading, its kind, and where it has one its interval's columns.
+    """One column: its name in the CSV file, its heading, its kind, and its interval's columns, if it has one.
 
-    Kinds: text, code (an identifier), foreign (a model's text), count, rate and points (shares of 1), p, number,
-    metric (a rate or a number, as the row's `metric` says), flag.
+    Kinds: text, words (a field's name), code (an identifier), foreign (a model's text), count, rate, points
+    (both shares of 1), p, number, metric (shown as the row's `metric` asks), flag.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Column:
 
 def _metric_columns(*leading: Column) -> tuple[Column, ...]:
     value = Column("value", "Value", "metric", ("low", "high"))
-    return (*leading, Column("metric", "Metric"), value, Column("n", "n", "count"))
+    return (*leading, Column("metric", "Metric", "words"), value, Column("n", "n", "count"))
 
 
 TABLES = {
@@ -41,7 +41,7 @@ TABLES = {
         Column("rate", "Success", "rate", ("rate_low", "rate_high")),
     ),
     "types": (
-        Column("type", "Type"),
+        Column("type", "Type", "words"),
         Column("arm", "Arm", "code"),
         Column("n", "Items", "count"),
         Column("rate", "Success", "rate", ("rate_low", "rate_high")),
@@ -49,7 +49,7 @@ TABLES = {
     "comparisons": (
         Column("baseline", "Baseline", "code"),
         Column("candidate", "Candidate", "code"),
-        Column("scope", "Items of type"),
+        Column("scope", "Items of type", "words"),
         Column("n", "n", "count"),
         Column("both", "Both", "count"),
         Column("only_baseline", "Only baseline", "count"),
@@ -71,15 +71,15 @@ TABLES = {
         Column("significant", "Significant", "flag"),
     ),
     "funnel": (
-        Column("source", "Stage"),
-        Column("step", "Step"),
+        Column("source", "File", "code"),
+        Column("step", "Step", "words"),
         Column("count", "Records", "count"),
         Column("share", "Of those generated", "rate"),
     ),
     "metrics": _metric_columns(Column("source", "File", "code")),
     "histograms": (
         Column("source", "File", "code"),
-        Column("name", "Quantity"),
+        Column("name", "Quantity", "words"),
         Column("low", "From", "number"),
         Column("high", "To, below", "number"),
         Column("count", "Records", "count"),
@@ -87,6 +87,17 @@ TABLES = {
     "reliability": (
         Column("predicted", "P(yes), mean", "number"),
         Column("observed", "Share of good answers", "rate", ("observed_low", "observed_high")),
+        Column("n", "Judgements", "count"),
+    ),
+    "roc": (
+        Column("threshold", "Threshold, log-odds", "number"),
+        Column("false_positive_rate", "Wrong answers accepted", "rate"),
+        Column("true_positive_rate", "Right answers accepted", "rate"),
+    ),
+    "critic_groups": (
+        Column("by", "By"),
+        Column("name", "Group", "words"),
+        Column("auc", "AUC", "number"),
         Column("n", "Judgements", "count"),
     ),
     "training": (
@@ -111,9 +122,9 @@ TABLES = {
         Column("length_auc", "Success by length, AUC", "number", ("length_auc_low", "length_auc_high")),
     ),
     "gates": (
-        Column("gate", "Gate"),
+        Column("gate", "Gate", "words"),
         Column("decision", "Decision"),
-        Column("metric", "Measured"),
+        Column("metric", "Measured", "words"),
         Column("value", "Value", "metric", ("low", "high")),
         Column("rule", "Asked"),
         Column("passed", "Holds", "flag"),
@@ -121,7 +132,7 @@ TABLES = {
     ),
     "differing_items": (
         Column("item_id", "Item", "code"),
-        Column("type", "Type"),
+        Column("type", "Type", "words"),
         Column("succeeded", "Who succeeded", "code"),
         Column("instruction", "Instruction", "foreign"),
         Column("baseline_response", "Baseline’s response", "foreign"),
@@ -147,6 +158,7 @@ FORMATS = {
     "rate": report_format.percent,
     "points": report_format.points,
     "p": report_format.p_value,
+    "words": report_format.words,
     "number": report_format.number,
 }
 
@@ -160,7 +172,7 @@ def _kinds(table: str) -> dict[str, str]:
 
 
 def write_table(path, table: str, rows: Iterable[dict]) -> None:
-    """Writes rows as CSV (RFC 4180, UTF-8, full precision, nothing for None). A row lacking a column has None there."""
+    """Writes rows as CSV: UTF-8, full precision, nothing for None or for a column that a row lacks."""
     names = list(_kinds(table))
     with open(path, "w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, names, restval=None, lineterminator="\n")
@@ -213,4 +225,4 @@ def cell(column: Column, row: dict) -> str:
 def _kind_of(column: Column, row: dict) -> str:
     if column.kind != "metric":
         return column.kind
-    return "rate" if report_format.is_rate(row["metric"] or "") else "number"
+    return report_format.metric_kind(row["metric"])

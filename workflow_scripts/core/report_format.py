@@ -9,10 +9,17 @@ from markupsafe import Markup, escape
 THIN_SPACE = "\u202f"
 MINUS = "\u2212"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-SMALLEST_PLAIN_P = 0.001
+SMALLEST_PLAIN = 0.001
 # Joiners are part of words in some scripts and of emoji; every other invisible character is named.
 HARMLESS_FORMATS = "\u200c\u200d"
-RATE_METRICS = re.compile(r"(_rate|_success|_share|precision|accuracy|lift)$")
+# How a metric is shown goes by its name: shares in percent, paired differences in points, p-values as such.
+METRIC_KINDS = {
+    "rate": re.compile(
+        r"(_rate|_success|_share|precision|accuracy|identical_responses|explained_by_length)$"
+    ),
+    "points": re.compile(r"(^|_)(lift|effect|difference|detectable_effect|artifact)$"),
+    "p": re.compile(r"(^|_)p$"),
+}
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -39,7 +46,7 @@ def _signed(value: float, form: str) -> str:
 
 def p_value(value: float) -> str:
     """A p-value: three decimals, and below 0.001 two digits and a power of ten."""
-    if value >= SMALLEST_PLAIN_P:
+    if value >= SMALLEST_PLAIN:
         return f"{value:.3f}"
     if value == 0:
         return "0"
@@ -55,15 +62,21 @@ def count(value: float) -> str:
 
 
 def number(value: float) -> str:
-    """Any number: whole ones as such, others to four significant digits."""
+    """Any number: whole ones as such, others to three decimals or four digits, tiny ones with an exponent."""
     if float(value).is_integer() and abs(value) < 1e15:
         return count(value)
-    return f"{value:.4g}".replace("e-0", "e-").replace("-", MINUS)
+    text = f"{value:.3f}" if SMALLEST_PLAIN <= abs(value) < 1 else f"{value:.4g}"
+    return text.replace("e-0", "e-").replace("-", MINUS)
 
 
-def is_rate(metric: str) -> bool:
-    """Whether a metric of this name is a share, to be shown in percent."""
-    return bool(RATE_METRICS.search(metric))
+def decimal(value: float, digits: int) -> str:
+    """A number with a fixed count of decimals."""
+    return _signed(value, f".{digits}f")
+
+
+def metric_kind(metric: str) -> str:
+    """How a metric of this name is shown: rate, points, p or number."""
+    return next((kind for kind, pattern in METRIC_KINDS.items() if pattern.search(metric)), "number")
 
 
 def words(name: str) -> str:

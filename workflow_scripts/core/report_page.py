@@ -41,11 +41,16 @@ def environment(templates) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = ("percent", "points", "p_value", "count", "number", "words", "inert")
+    filters = ("decimal", "percent", "points", "p_value", "count", "number", "words", "inert")
     found.filters |= {name: getattr(report_format, name) for name in filters}
     found.filters["metric"] = lambda row: cell(METRIC_CELL, row)
     found.globals |= {"columns": TABLES, "cell": cell, "palette": PALETTE}
-    found.globals |= {"differing_sample": differing_sample, "groups": groups, "pivot": pivot, "thinned": thinned}
+    found.globals |= {
+        "differing_sample": differing_sample,
+        "groups": groups,
+        "pivot": pivot,
+        "thinned": thinned,
+    }
     return found
 
 
@@ -101,12 +106,14 @@ def pivot(rows: list[dict], across: str, down: str) -> tuple[list[str], dict[str
 
 def commits(tables: dict[str, list[dict]]) -> list[str]:
     """The commits at which the records were made, in order of the files."""
-    stated = [commit for row in tables["record_files"] for commit in (row["git_commit"] or "").split(", ") if commit]
+    stated = [
+        commit for row in tables["record_files"] for commit in (row["git_commit"] or "").split(", ") if commit
+    ]
     return list(dict.fromkeys(stated))
 
 
 def page_content(tables, figures, captions, document, gates, config, code, results_link) -> dict:
-    """All names that the templates use, from parsed files; `gates` {name: gate file}, the claim gate among them."""
+    """All names that the templates use, from parsed files; `gates` {name: gate file}, `claim` among them."""
     primary = config["statistics"]["primary"]
     entry = report_answer.primary_entry(document, primary)
     sources = [row["source"] for row in tables["metrics"]]

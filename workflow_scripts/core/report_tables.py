@@ -1,19 +1,12 @@
-"""The rows of the report's tables, from the files of a run. Pure functions: parsed files in, lists of dicts out."""
+"""The rows of the report's tables about outcomes and data: parsed files of a run in, lists of dicts out."""
 
-import importlib.metadata
-import json
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from workflow_scripts.core.evaluation.scored_arms import ScoredArm
-from workflow_scripts.core.hashing import canonical_json, sha256_file
 from workflow_scripts.core.statistics.intervals import wilson
-
-ANALYSIS_PACKAGES = ("altair", "jinja2", "numpy", "pyarrow", "scipy", "vl-convert-python")
 
 
 def _rate(success: np.ndarray, alpha: float) -> dict:
@@ -67,7 +60,7 @@ def comparison_rows(document: dict) -> list[dict]:
 
 
 def funnel_rows(reports: dict[str, dict]) -> list[dict]:
-    """The steps of every quality report that has a funnel: how many records are left, and which share of the first."""
+    """The steps of each quality report's funnel: how many records are left, and which share of the first."""
     rows = []
     for source, report in reports.items():
         steps = report.get("funnel", [])
@@ -78,12 +71,16 @@ def funnel_rows(reports: dict[str, dict]) -> list[dict]:
 
 
 def metric_rows(reports: dict[str, dict]) -> list[dict]:
-    """Every metric of every metrics file."""
-    return [
-        {"source": source, "metric": name, **{key: metric.get(key) for key in ("value", "low", "high", "n")}}
-        for source, report in reports.items()
-        for name, metric in report["metrics"].items()
-    ]
+    """Every metric of every metrics file; a threshold that was found (the critic's) counts as one."""
+    rows = []
+    for source, report in reports.items():
+        found = report["metrics"]
+        if "threshold" in report:
+            found = {"threshold": {"value": report["threshold"]}, **found}
+        for name, metric in found.items():
+            numbers = {key: metric.get(key) for key in ("value", "low", "high", "n")}
+            rows.append({"source": source, "metric": name, **numbers})
+    return rows
 
 
 def histogram_rows(reports: dict[str, dict]) -> list[dict]:
@@ -96,21 +93,29 @@ def histogram_rows(reports: dict[str, dict]) -> list[dict]:
     ]
 
 
-def reliability_rows(calibration: dict) -> list[dict]:
-    """The bins of the critic's reliability curve that hold a judgement."""
+def reliability_rows(calibration: dict, alpha: float) -> list[dict]:
+    """The bins of the critic's reliability curve, with Wilson's intervals at confidence 1 - alpha."""
     rows = []
     for part in calibration["reliability"]:
-        if part["n"]:
-            low, high = wilson(part["good"], part["n"], 0.05)
-            rows.append(
-                {
-                    "predicted": part["p_yes"],
-                    "observed": part["good"] / part["n"],
-                    "observed_low": float(low),
-                    "observed_high": float(high),
-                    "n": part["n"],
-                }
-            )
+        low, high = wilson(round(part["right"] * part["n"]), part["n"], alpha)
+        interval = {"observed": part["right"], "observed_low": float(low), "observed_high": float(high)}
+        rows.append({"predicted": part["mean_p_yes"], **interval, "n": part["n"]})
+    return rows
+
+
+def roc_rows(calibration: dict) -> list[dict]:
+    """The critic's ROC curve, from the strictest threshold on."""
+    names = ("threshold", "false_positive_rate", "true_positive_rate")
+    return [{name: point[name] for name in names} for point in calibration["roc"]]
+
+
+def critic_group_rows(calibration: dict) -> list[dict]:
+    """The critic's AUC by type of item, by family and by principle."""
+    rows = []
+    for kind in ("type", "family", "principle"):
+        for name, found in calibration[f"auc_by_{kind}"].items():
+            measured = found if isinstance(found, dict) else {"auc": found, "n": None}
+            rows.append({"by": kind, "name": name, "auc": measured["auc"], "n": measured["n"]})
     return rows
 
 
@@ -157,11 +162,11 @@ def reason_rows(scores: dict[str, Sequence[dict]]) -> list[dict]:
     ]
 
 
-def audit_arm_rows(audit: dict) -> list[dict]:
-    """What the evaluation audit says of each arm's answers: cut off, empty, how long, and whether length tells success."""
+def audit_arm_rows(audit: dict, arms: Sequence[str]) -> list[dict]:
+    """What the audit says of each arm's answers: cut off, empty, length, and whether it tells success."""
     rows = []
-    for arm, summary in audit["arms"].items():
-        row = {"arm": arm}
+    for arm in arms:
+        summary, row = audit["arms"][arm], {"arm": arm}
         lengths = ("median_characters", "percentile_95_characters", "longest_characters")
         row |= {name: summary["length"][name] for name in lengths}
         for name, found in (
@@ -177,12 +182,10 @@ def audit_arm_rows(audit: dict) -> list[dict]:
 def differing_rows(items, scores, responses, baseline: str, candidate: str) -> list[dict]:
     """The discordant items of one comparison, with both responses as they were scored and both reasons.
 
-    `items` rows of ITEMS; `scores` and `responses` {arm: rows of SCORES or RESPONSES}. Sorted by type and item.
+    `items` rows of ITEMS; `scores`, `responses` {arm: rows of SCORES or RESPONSES}. By type, then item.
     """
     scored = {arm: {row["item_id"]: row for row in scores[arm]} for arm in (baseline, candidate)}
-    said = {
-        arm: {row["item_id"]: row["response"] for row in responses[arm]} for arm in (baseline, candidate)
-    }
+    said = {arm: {row["item_id"]: row["response"] for row in responses[arm]} for arm in (baseline, candidate)}
     rows = []
     for item in sorted(items, key=lambda item: (item["type"], item["item_id"])):
         name = item["item_id"]
@@ -201,79 +204,3 @@ def differing_rows(items, scores, responses, baseline: str, candidate: str) -> l
                 }
             )
     return rows
-
-
-def provenance_texts(path) -> list[str]:
-    """The distinct provenance texts of a record file, in order of first appearance."""
-    column = pq.read_table(path, columns=["provenance"]).column("provenance")
-    return list(dict.fromkeys(text for text in column.to_pylist()))
-
-
-def _plain(value) -> str:
-    return value if isinstance(value, str) else canonical_json(value)
-
-
-def identity_rows(identity: dict, trainings: dict[str, dict], packages: dict[str, str]) -> list[dict]:
-    """Who is who: the base model's identity, each training run's report, and the packages that made the numbers.
-
-    Lists and long objects of a training report are left to its file.
-    """
-    rows = [
-        {"subject": "base model", "field": name, "value": _plain(value)}
-        for name, value in identity.items()
-        if not isinstance(value, dict)
-    ]
-    rows += [
-        {"subject": "base model", "field": name, "value": digest}
-        for name, digest in identity.get("files", {}).items()
-    ]
-    for run, report in trainings.items():
-        rows += [
-            {"subject": f"training {run}", "field": name, "value": _plain(value)}
-            for name, value in report.items()
-            if not isinstance(value, dict | list)
-        ]
-    rows += [
-        {"subject": "packages", "field": name, "value": version} for name, version in sorted(packages.items())
-    ]
-    return rows
-
-
-def packages_of(texts: Sequence[str]) -> dict[str, str]:
-    """Versions of the packages that made the records, as the records say, and of those that made the numbers."""
-    versions = {name: importlib.metadata.version(name) for name in ANALYSIS_PACKAGES}
-    for text in dict.fromkeys(texts):
-        versions |= json.loads(text).get("packages") or {}
-    return versions
-
-
-def record_file_rows(provenance: dict[str, Sequence[str]]) -> list[dict]:
-    """What each record file says of its origin; several origins in one file stand side by side."""
-    rows = []
-    for name, texts in provenance.items():
-        origins = [json.loads(text) for text in texts]
-        parts = {
-            "model": [origin.get("model", {}).get("id") for origin in origins],
-            "weights_sha256": [origin.get("model", {}).get("weights_sha256") for origin in origins],
-            "engine": [" ".join(_engine(origin.get("engine") or {})) for origin in origins],
-            "code_digest": [origin.get("code_digest") for origin in origins],
-            "git_commit": [_commit(origin) for origin in origins],
-        }
-        distinct = {key: dict.fromkeys(str(value) for value in values if value) for key, values in parts.items()}
-        rows.append({"file": name} | {key: ", ".join(values) or None for key, values in distinct.items()})
-    return rows
-
-
-def _engine(engine: dict) -> list[str]:
-    return [str(engine[key]) for key in ("name", "version", "dtype", "device") if engine.get(key)]
-
-
-def _commit(origin: dict) -> str | None:
-    commit = origin.get("git_commit")
-    return f"{commit} with changes" if commit and origin.get("git_dirty") else commit
-
-
-def file_rows(paths: Sequence[Path], root: Path) -> list[dict]:
-    """SHA-256 of each file, by its path below the results' root; each once, sorted."""
-    names = sorted({path.relative_to(root).as_posix() for path in paths})
-    return [{"file": name, "sha256": sha256_file(root / name)} for name in names]
