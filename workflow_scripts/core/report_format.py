@@ -15,7 +15,7 @@ HARMLESS_FORMATS = "\u200c\u200d"
 # How a metric is shown goes by its name: shares in percent, paired differences in points, p-values as such.
 METRIC_KINDS = {
     "rate": re.compile(
-        r"(_rate|_success|_share|precision|accuracy|identical_responses|explained_by_length)$"
+        r"(_rate|_success|_share|precision|recall|accuracy|identical_responses|explained_by_length)$"
     ),
     "points": re.compile(r"(^|_)(lift|effect|difference|detectable_effect|artifact)$"),
     "p": re.compile(r"(^|_)p$"),
