@@ -389,3 +389,37 @@ def test_killed_process_resumes_and_another_hash_seed_changes_nothing(trained, u
     assert done.returncode == 0, done.stderr
     assert "goes on after step" in done.stderr
     assert digests(trained / "killed") == uninterrupted
+
+
+def test_a_loss_that_is_no_number_stops_training_with_the_setting_to_change(trained, tmp_path):
+    from workflow_scripts.core import training_setup
+    from workflow_scripts.core.errors import InputError
+
+    trainer, _ = training_setup.sft_trainer(_inputs(trained), tmp_path)
+    with pytest.raises(InputError, match="learning_rate = 0.01: the loss is nan"):
+        trainer.log({"loss": float("nan")})
+
+
+def test_an_unknown_dpo_loss_is_refused(trained, tmp_path):
+    from workflow_scripts.core import training_setup
+    from workflow_scripts.core.errors import InputError
+
+    with pytest.raises(InputError, match="loss_type = 'sigmoyd': give one of sigmoid"):
+        training_setup.dpo_trainer(_inputs(trained, "dpo", "sft-merged", loss_type="sigmoyd"), tmp_path)
+
+
+def test_steps_come_from_a_training_record_only(trained, tmp_path):
+    from workflow_scripts.core.errors import InputError
+
+    assert training_core.steps_of(trained / "dpo" / "training.json") == 6
+    (tmp_path / "other.json").write_text('{"steps": 0}')
+    for wrong in (tmp_path / "absent.json", tmp_path / "other.json", trained / "sft" / "adapter_config.json"):
+        with pytest.raises(InputError, match="steps"):
+            training_core.steps_of(wrong)
+
+
+def test_an_example_that_would_be_cut_stops_the_job_before_training(trained, capsys):
+    with pytest.raises(SystemExit):
+        sft(trained, "short", {**SFT, "max_length": 20})
+    assert "train.parquet: max_length = 20" in capsys.readouterr().err
+    assert [path.name for path in (trained / "short").iterdir()] == [".state"]
