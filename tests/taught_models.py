@@ -11,8 +11,8 @@ from pathlib import Path
 from tests.tiny_models import END_OF_TEXT, make_qwen2
 
 ANIMALS = ["cat", "dog", "owl", "cow", "pig", "hen", "fox", "bee", "ant", "bat"]
-STEPS = 120
-ROW = 96
+STEPS = 100
+ROW = 72
 
 
 def task(rng: random.Random) -> tuple[str, str]:

@@ -116,7 +116,7 @@ class Workspace:
         return schemas.read_records(output, schemas.CANDIDATES)
 
     def pairs(self, count: int) -> tuple[list[dict], dict]:
-        settings = json.dumps({"pair_set": {"candidates": count, "min_margin": 0.01}})
+        settings = json.dumps({"pair_set": {"candidates": count, "min_margin": 0.001}})
         pool = ["--candidates", *self.shards("candidates"), "--pairs", self.path("pairs.parquet")]
         select_pairs.main(["--settings", settings, *pool])
         audit_pairs.main([*pool, "--audit", self.path("audit.json")])
@@ -228,7 +228,7 @@ def test_pairs_and_their_audit(run):
     numbers = {row["record_id"]: row["candidate"] for row in run.pool}
     two, _ = run.pairs(2)
     assert all(max(numbers[pair["chosen_id"]], numbers[pair["rejected_id"]]) < 2 for pair in two)
-    assert all(pair["margin"] >= 0.01 and pair["chosen"].startswith(" ") for pair in four)
+    assert all(pair["margin"] >= 0.001 and pair["chosen"].startswith(" ") for pair in four)
 
 
 def test_responses_and_scores(run):

@@ -64,6 +64,12 @@ def test_ties_go_to_the_lower_number_and_equal_texts_make_no_pair():
     assert preferences.select_pairs(same, 4, 0.0) == []
 
 
+def test_a_margin_equal_to_the_least_is_enough():
+    pool = [candidate("e", 0, "p", 0.107), candidate("e", 1, "q", 0.007)]
+    assert 0.107 - 0.007 < 0.1  # in floats
+    assert [pair["margin"] for pair in preferences.select_pairs(pool, 2, 0.1)] == [0.1]
+
+
 def test_audit_of_sound_pairs():
     pairs = preferences.select_pairs(POOL, 4, 0.1)
     report = pair_audit.audit(pairs, POOL)

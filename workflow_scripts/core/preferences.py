@@ -38,7 +38,8 @@ def select_pairs(candidates: Sequence[dict], count: int, min_margin: float) -> l
         chosen, rejected = best_and_worst(group, count) or (None, None)
         if chosen is None or chosen["response"] == rejected["response"]:
             continue
-        margin = chosen["verdict_margin"] - rejected["verdict_margin"]
+        # Margins are stated to a thousandth: 1.2 - 0.7 must not fall below 0.5 by a float's last digit.
+        margin = round(chosen["verdict_margin"] - rejected["verdict_margin"], 9)
         if margin >= min_margin:
             pairs.append(_pair(chosen, rejected, margin))
     return pairs
