@@ -59,18 +59,9 @@ def check_schema(config: dict, schema: dict) -> None:
         refuse(f"{field}.{missing}".lstrip("."), None, "this key is missing: add it")
     if error.validator == "type" and _is_number_as_text(error.instance):
         number = float(error.instance)
-        text = (
-            repr(int(number))
-            if wanted == "integer"
-            else f"{number:.1e}"
-            if abs(number) < 0.001
-            else repr(number)
-        )
-        refuse(
-            field,
-            error.instance,
-            f"this is text, give a number: {text} (YAML reads 1e-5 as text, 1.0e-5 as a number)",
-        )
+        text = f"{number:.1e}" if "e" in error.instance else f"{number:g}"
+        remedy = f"this is text, give a number: {text} (YAML reads 1e-5 as text, 1.0e-5 as a number)"
+        refuse(field, error.instance, remedy)
     refuse(field, error.instance, f"{error.message}; {error.schema.get('description', 'see ' + SCHEMA)}")
 
 

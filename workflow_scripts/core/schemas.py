@@ -1,5 +1,7 @@
 """The Arrow schemas of all record files, and the one way to write and read them."""
 
+import numbers
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -60,9 +62,13 @@ def _column(path, rows: list[dict], field: pa.Field) -> pa.Array:
     if not field.nullable and None in values:
         remedy = f"row {values.index(None)} has no value; this column may not be null"
         raise InputError(file=path, field=field.name, value="null", remedy=remedy)
+    # Arrow would cut 1.5 to 1 without a word.
+    wrong = [value for value in values if not isinstance(value, numbers.Integral)]
+    if pa.types.is_integer(field.type) and wrong:
+        raise InputError(file=path, field=field.name, value=wrong[0], remedy="give an integer")
     try:
         return pa.array(values, type=field.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         raise InputError(file=path, field=field.name, remedy=f"give {field.type}: {error}") from None
 
 

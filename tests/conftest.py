@@ -1,0 +1,49 @@
+"""One real run of the whole workflow per test session: the tiny configuration, in a copy of the sources."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+TINY = "tests/configs/tiny.yaml"
+
+
+def copy_sources(target: Path) -> Path:
+    """Copies every file that git tracks or would track, as it is in the working tree."""
+    command = ["git", "-C", str(REPOSITORY), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0"):
+        if name and (REPOSITORY / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, target / name)
+    return target
+
+
+def run_snakemake(directory: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Runs Snakemake on the tiny configuration in a copy of the repository; its output is in `stdout`."""
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment.pop("PYTHONPATH", None)
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--profile",
+        "profiles/local",
+        "--configfile",
+        TINY,
+        *arguments,
+    ]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.run(command, cwd=directory, env=environment, **streams)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory) -> Path:
+    """The directory of a finished run. Read it, and copy it before changing anything in it."""
+    directory = copy_sources(tmp_path_factory.mktemp("finished"))
+    result = run_snakemake(directory)
+    assert result.returncode == 0, result.stdout[-8000:]
+    return directory

@@ -1,0 +1,207 @@
+"""The configuration that ships is accepted; each kind of mistake is refused with field, value and remedy."""
+
+import copy
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from workflow_scripts.core import config_validation
+from workflow_scripts.core.config_validation import check_config
+from workflow_scripts.core.errors import InputError
+
+SCHEMA = yaml.safe_load(Path(config_validation.SCHEMA).read_text())
+CONFIG = yaml.safe_load(Path("config/config.yaml").read_text())
+LEFT_OUT = object()
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the configuration with a directory that looks like a base model."""
+    shutil.copytree("config", tmp_path / "config")
+    model = tmp_path / CONFIG["base_model"]["path"]
+    model.mkdir(parents=True)
+    for name in ("config.json", "tokenizer_config.json"):
+        (model / name).write_text("{}")
+    (model / "model.safetensors").write_bytes(b"")
+    return tmp_path
+
+
+def changed(field, value):
+    """The shipped configuration with one field changed; `field` is a path with slashes."""
+    config = copy.deepcopy(CONFIG)
+    *parents, last = field.split("/")
+    place = config
+    for name in parents:
+        place = place[name]
+    if value is LEFT_OUT:
+        del place[last]
+    else:
+        place[last] = value
+    return config
+
+
+def refusal(config, root):
+    with pytest.raises(InputError) as refused:
+        check_config(config, root)
+    return str(refused.value)
+
+
+def test_the_shipped_configuration_is_accepted(project):
+    check_config(CONFIG, project)
+
+
+def properties(schema, path=""):
+    """Every (dotted path, schema) below a schema, references resolved."""
+    schema = resolved(schema)
+    for name, entry in schema.get("properties", {}).items():
+        yield f"{path}.{name}".lstrip("."), entry
+        yield from properties(entry, f"{path}.{name}")
+    extra = schema.get("additionalProperties")
+    if isinstance(extra, dict):
+        yield f"{path}.*", extra
+        yield from properties(extra, f"{path}.*")
+
+
+def resolved(schema):
+    reference = schema.get("$ref")
+    return schema | SCHEMA["$defs"][reference.rsplit("/", 1)[1]] if reference else schema
+
+
+def objects(node):
+    """Every object schema in the file."""
+    if isinstance(node, dict):
+        if isinstance(node.get("properties"), dict) or "additionalProperties" in node:
+            yield node
+        for value in node.values():
+            yield from objects(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from objects(value)
+
+
+def test_every_key_is_described():
+    described = dict(properties(SCHEMA))
+    assert len(described) > 100
+    assert not [name for name, entry in described.items() if len(entry.get("description", "")) < 6]
+
+
+def test_no_object_admits_keys_that_nobody_described():
+    for entry in objects(SCHEMA):
+        assert entry.get("additionalProperties") is not True and "additionalProperties" in entry, entry
+
+
+def test_schema_and_shipped_configuration_have_the_same_keys():
+    def compare(config, schema, path=""):
+        schema = resolved(schema)
+        known = schema.get("properties")
+        if known is None or not isinstance(config, dict):
+            extra = schema.get("additionalProperties")
+            for name, value in config.items() if isinstance(config, dict) and isinstance(extra, dict) else ():
+                compare(value, extra, f"{path}.{name}")
+            return
+        judged = {"at_least", "at_most", "below", "above"}
+        assert config.keys() - judged == known.keys() - judged, path
+        for name, value in config.items():
+            compare(value, known[name], f"{path}.{name}")
+
+    compare(CONFIG, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        ("sft/lerning_rate", 1e-4, r"sft\.lerning_rate: unknown key: did you mean learning_rate\?"),
+        ("surprise", {}, r"surprise: unknown key: remove it; known here: seed"),
+        ("sft/learning_rate", "1e-5", r"sft\.learning_rate = '1e-5': this is text, give a number: 1.0e-05"),
+        ("sft/epochs", "2", r"sft\.epochs = '2': this is text, give a number: 2 "),
+        ("sft/epochs", 2.5, r"sft\.epochs = 2\.5: "),
+        ("sft/epochs", LEFT_OUT, r"sft\.epochs: this key is missing"),
+        ("seed", -1, r"seed = -1: .*minimum"),
+        ("engine/dtype", "float8", r"engine\.dtype = 'float8': .*bfloat16"),
+        ("dpo/variants/main/beta", 0, r"dpo\.variants\.main\.beta = 0: "),
+        (
+            "dpo/variants/main/pair_set",
+            "best-of-2",
+            r"pair_set = 'best-of-2': preferences.sets has best-of-4",
+        ),
+        (
+            "preferences/sets/best-of-4/candidates",
+            9,
+            r"candidates = 9: preferences.candidates is \d+: sample",
+        ),
+        ("sft_longer/steps_of", "absent", r"sft_longer\.steps_of = 'absent': dpo.variants has main"),
+        (
+            "statistics/primary/candidate",
+            "dpo-absent",
+            r"candidate = 'dpo-absent': the arms are base_raw, base",
+        ),
+        ("overrides/sftt", "a good enough reason", r"overrides\.sftt = .*the gates are contamination"),
+        ("overrides/sft", "", r"overrides\.sft = ''"),
+        (
+            "gates/headroom/base_success/at_most",
+            1,
+            r"gates\.headroom\.base_success = .*one of at_least, at_most",
+        ),
+        (
+            "gates/sft/lift",
+            [{"bound": "low", "otherwise": "stop"}],
+            r"gates\.sft\.lift\.0 = .*one of at_least",
+        ),
+        ("generation/answer/shots", 500, r"generation\.answer\.shots = 500: there are \d+ exemplars"),
+        ("base_model/path", "models/absent", r"base_model\.path = 'models/absent': this directory does not"),
+        ("base_model/path", None, r"base_model = .*exactly one of path and repo"),
+        ("base_model/repo", "Qwen/Qwen2.5-32B", r"base_model = .*exactly one of path and repo"),
+        ("prompts/critic", "config/prompts/absent.j2", r"prompts\.critic = .*does not exist"),
+        ("prompts/raw", "config/prompts/critic.j2", r"prompts\.raw = .*undefined variable first, principle"),
+        ("prompts/critic", "config/prompts/raw.j2", r"prompts\.critic = .*does not use first, principle"),
+    ],
+)
+def test_a_mistake_is_refused_in_one_line(project, field, value, named):
+    message = refusal(changed(field, value), project)
+    assert re.search(named, message), message
+    assert message.startswith("config: ") and "\n" not in message
+
+
+def test_a_size_that_the_families_cannot_fill_is_refused(project, monkeypatch):
+    monkeypatch.setattr(
+        config_validation.tasks, "capacity", lambda families, need: {"list": 299, "format": 300}
+    )
+    message = refusal(CONFIG, project)
+    assert "test_set.sizes = {" in message
+    assert "type list has 299 distinct held-out items where 300 are needed: ask for fewer" in message
+
+
+def test_a_repository_needs_a_revision(project):
+    config = changed("base_model", {"path": None, "repo": "Qwen/Qwen2.5-32B", "revision": None})
+    assert "base_model.revision: pin the repository" in refusal(config, project)
+    config["base_model"]["revision"] = "0" * 40
+    check_config(config, project)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "named"),
+    [
+        ("adapter_config.json", "{}", "this is an adapter"),
+        ("tokenizer_config.json", '{"chat_template": "x"}', "chat template"),
+        ("chat_template.jinja", "x", "chat template"),
+    ],
+)
+def test_an_adapter_or_an_instruct_model_is_no_base(project, name, content, named):
+    (project / CONFIG["base_model"]["path"] / name).write_text(content)
+    assert named in refusal(CONFIG, project)
+
+
+@pytest.mark.parametrize(
+    ("name", "named"), [("config.json", "no config.json"), ("model.safetensors", "weights")]
+)
+def test_a_directory_without_a_model_is_refused(project, name, named):
+    (project / CONFIG["base_model"]["path"] / name).unlink()
+    assert named in refusal(CONFIG, project)
+
+
+def test_a_template_that_cannot_be_parsed_is_refused_by_line(project):
+    (project / CONFIG["prompts"]["answers"]).write_text("Question\n{% for %}")
+    assert "prompts.answers = 'config/prompts/answers.j2': line 2: " in refusal(CONFIG, project)
