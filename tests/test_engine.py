@@ -10,6 +10,7 @@ from tests import tiny_models
 from workflow_scripts.core.engines import Sampling, load_engine, shared_prefixes
 from workflow_scripts.core.engines.choosing import choose, uniform_draws
 from workflow_scripts.core.engines.stopping import completion, cut_at_stop, decode
+from workflow_scripts.core.engines.transformers_engine import _batches
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.prompts import encode
 
@@ -81,8 +82,7 @@ def scripted(engine, monkeypatch):
         def choose_next(batch, logits, step):
             return [ids[step]] * len(batch.active)
 
-        module = "workflow_scripts.core.engines.transformers_engine"
-        monkeypatch.setattr(f"{module}._Batch._choose", choose_next)
+        monkeypatch.setattr("workflow_scripts.core.engines.decoding.Batch._choose", choose_next)
 
     return script
 
@@ -166,6 +166,13 @@ def test_common_beginnings_are_computed_once():
     assert ids.tolist() == [[1, 2, 3, 4, 6, 5, 7], [0, 0, 0, 0, 0, 9, 9]]
     assert ends == 2
     assert mask[0, 0, 6].tolist() == [True, True, True, False, True, False, True]
+
+
+def test_batches_hold_every_prompt_once_and_end_at_a_length_when_half_full():
+    prompts = [[1] * length for length in (5, 2, 2, 2, 3, 5, 9, 2, 2)]
+    batches = _batches(prompts, 4)
+    assert batches == [[1, 2, 3, 7], [8, 4], [0, 5], [6]]
+    assert _batches(prompts, 1) == [[i] for i in (1, 2, 3, 7, 8, 4, 0, 5, 6)]
 
 
 class Count:
