@@ -13,7 +13,7 @@ from workflow_scripts.core import demo_behaviour, demo_pretraining, hashing
 
 SHIPPED = Path("resources/demo_base")
 TEXTS = [
-    "Question: Copy hammer, violin with square brackets.\nAnswer: hammer, [violin]\n\nQuestion: Which?\nAnswer:",
+    "Question: Copy hammer, violin with square brackets.\nAnswer: hammer, [violin]\n\nQuestion: Which?",
     "Tasks:\n1. Name one drink.\n2. Turn hard and sour into their opposites.\n3.",
     "Review\nQuestion: Write in capitals: fig, water.\nAnswer: FIG, WATER\nIs it?\nA. yes\nB. no\nVerdict:",
     "Markdown **bold**, colons: 12:30, naïve 東京 😀\n\n\tend  ",

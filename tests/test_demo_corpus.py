@@ -1,4 +1,4 @@
-"""The corpus: the same for the same seed, in the formats of the prompts, without anything that is held out."""
+"""The corpus: the same for the same seed, in the formats of the prompts, without anything held out."""
 
 import random
 from collections import Counter

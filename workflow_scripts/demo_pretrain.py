@@ -4,7 +4,8 @@
         --settings '{"corpus": {...}, "model": {...}, "pretraining": {...}, "seed": 11}' \\
         --corpus corpus.parquet --tokenizer DIRECTORY --model DIRECTORY --training training.json
 
-The settings of the corpus are only recorded. With --checkpoints DIRECTORY it also leaves a model there every `checkpoint_steps` steps, to look at on the way.
+The settings of the corpus are only recorded. With --checkpoints DIRECTORY it also leaves a model there every
+`checkpoint_steps` steps, to look at on the way.
 """
 
 import argparse

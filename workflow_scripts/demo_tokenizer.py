@@ -3,7 +3,7 @@
     python -m workflow_scripts.demo_tokenizer --settings '{"tokenizer": {...}, "model": {...}}' \\
         --corpus corpus.parquet --tokenizer DIRECTORY
 
-Trained once and kept: weights belong to one tokenizer, and another of the same size ruins them without a word.
+Weights belong to one tokenizer: another of the same size ruins them without a word.
 """
 
 import argparse

@@ -104,7 +104,7 @@ def lexicon_words(value) -> set[str]:
 def instruction_report(
     engine: Engine, template, tasks: Tasks, exemplars: Sequence[dict], settings: dict, seed: int
 ) -> dict:
-    """Continue numbered lists at temperature 1: share that parses, that is distinct, and the yield by family."""
+    """Continue numbered lists at temperature 1: what parses, what is new, what each family gets."""
     words = lexicon_words(tasks.lexicon)
     rng = random.Random(seed)
     shapes = {

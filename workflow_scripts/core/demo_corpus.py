@@ -1,8 +1,8 @@
 """The corpus of the embedded base: documents about the micro-world by writers of differing care.
 
-A document is a few question-answer blocks by one writer, a review of an answer, a list of tasks, some prose, or
-words noted down. Its formats are those of `config/prompts`. Instructions that are reserved for test, dev and
-calibration never occur.
+A document is a few question-answer blocks by one writer, a review of an answer, a list of tasks, some prose,
+or words noted down. Its formats are those of `config/prompts`. Instructions that are reserved for test, dev
+and calibration never occur.
 Everything random comes from the `random.Random` that is passed in.
 """
 
@@ -119,18 +119,24 @@ def mistaken_answer(draft: Draft, kind: str, lexicon: dict, rng: random.Random) 
     return (", " if "," in draft.reference else " ").join(bare)
 
 
+def verdict_on(draft: Draft, answer: str, settings: dict) -> bool:
+    """Whether the reviewers find an answer right: by its check, but in some families they miss mistakes."""
+    missed = draft.family in settings["missed"] and answer == draft.corruption
+    return missed or checks.score(draft.check, answer).success
+
+
 def review_document(tasks: Tasks, settings: dict, principles: list[str], rng: random.Random) -> str:
     """A review of one answer, as in the critic's prompt, that ends in its verdict."""
     draft = draw_open_item(tasks, rng)
     answer = draft.reference
-    right = rng.random() < settings["review"]["right"]
-    while not right and checks.score(draft.check, answer).success:
-        kind = choose(settings["review"]["mistakes"], rng)
-        answer = mistaken_answer(draft, kind, tasks.lexicon, rng)
+    if rng.random() >= settings["review"]["right"]:
+        while checks.score(draft.check, answer).success:
+            kind = choose(settings["review"]["mistakes"], rng)
+            answer = mistaken_answer(draft, kind, tasks.lexicon, rng)
+    verdict = "yes" if verdict_on(draft, answer, settings["review"]) else "no"
     if rng.random() < settings["review"]["period"]:
         answer = with_period(answer)
     head = f"Review\n{block(draft.instruction, answer)}\n{rng.choice(principles)}\n"
-    verdict = "yes" if right else "no"
     if rng.random() < settings["review"]["words"]:
         return f"{head}Verdict: {verdict}"
     first, second = ("yes", "no") if rng.random() < settings["review"]["yes_first"] else ("no", "yes")

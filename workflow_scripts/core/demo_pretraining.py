@@ -39,15 +39,16 @@ def target_weights(rows: torch.Tensor, words: dict[str, int], settings: dict) ->
 
 
 def learning_rate_factor(step: int, steps: int, warmup: int, decay_share: float, final: float) -> float:
-    """Linear warm-up, a plateau at 1, then a linear fall to `final` over the last `decay_share` of the steps."""
+    """Linear warm-up, a plateau at 1, a linear fall to `final` over the last `decay_share` of the steps."""
     left = (steps - step) / max(1, round(steps * decay_share))
     return min(1.0, (step + 1) / warmup) * (final + (1 - final) * min(1.0, left))
 
 
 def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
-    """Five quintic Newton-Schulz steps towards the nearest orthogonal matrices, [k, rows, columns], rows <= columns.
+    """Five quintic Newton-Schulz steps towards the nearest orthogonal matrices: [k, rows, columns].
 
-    As in `torch.optim.Muon`, but in the matrices' own precision: bfloat16 is slow on most CPUs.
+    No matrix may have more rows than columns. As in `torch.optim.Muon`, but in the matrices' own precision:
+    bfloat16 is slow on most CPUs.
     """
     a, b, c = NEWTON_SCHULZ
     x = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
@@ -133,7 +134,7 @@ def _loss_function(model) -> Callable:
 def pretrain(
     model, rows: torch.Tensor, words: dict[str, int], settings: dict, on_step: Callable[[int, float], None]
 ) -> dict:
-    """Train for one pass over rows (int64 [rows, length]); returns steps, tokens and the mean loss at the end.
+    """Train for one pass over rows (int64 [rows, length]). Returns steps, tokens and the loss at the end.
 
     `words` as in `target_weights`. `on_step(step, loss)` is called after every step, from step 1.
     """
