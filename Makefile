@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo run report dag demo-base test test-integration lint clean setup
+.PHONY: help demo run report performance dag demo-base test test-integration lint clean setup
 
 # May be given on the command line: make demo SEED=2 RESULTS=results-seed-2 CORES=4 CONFIG="a.yaml b.yaml" ARGS=--dry-run
 CORES ?=
@@ -23,9 +23,11 @@ export PYTHONUNBUFFERED := 1
 # With another RESULTS everything goes below it, so that two runs can lie side by side.
 ifeq ($(RESULTS),results)
 REPORTS := reports
+BENCHMARKS := benchmarks
 PLACES :=
 else
 REPORTS := $(RESULTS)/reports
+BENCHMARKS := $(RESULTS)/benchmarks
 PLACES := pathvars='{results: $(RESULTS), logs: $(RESULTS)/logs, benchmarks: $(RESULTS)/benchmarks, reports: $(REPORTS)}'
 endif
 SETTINGS := $(PLACES) $(if $(SEED),seed=$(SEED))
@@ -57,6 +59,10 @@ dag: $(INSTALLED)  ## write the graph of rules to reports/ (Mermaid, DOT, and SV
 	@$(SNAKEMAKE) --rulegraph dot > $(REPORTS)/rules.dot
 	@if command -v dot > /dev/null; then dot -Tsvg $(REPORTS)/rules.dot > $(REPORTS)/rules.svg; fi
 	@ls $(REPORTS)/rules.*
+
+performance: $(INSTALLED)  ## write docs/performance.md from the last run's benchmarks
+	@$(VENV)/bin/python -m workflow_scripts.performance_table --benchmarks $(BENCHMARKS) \
+		--sessions $(RESULTS)/sessions --table docs/performance.md
 
 demo-base: $(INSTALLED)  ## pretrain the embedded base again (minutes; not part of the demo)
 	@snakemake --snakefile rules/demo_base.smk --profile $(PROFILE) $(if $(CORES),--cores $(CORES)) $(ARGS)

@@ -1,7 +1,7 @@
 """Tiny random models for tests: real architectures, real tokenizers, saved as Hugging Face directories.
 
-    make_qwen2(path, seed=0)    Qwen2, hidden 64, 2 layers, Qwen2Tokenizer
-    make_llama(path, seed=0)    Llama, hidden 64, 2 layers, the same byte-level BPE as PreTrainedTokenizerFast
+make_qwen2(path, seed=0)    Qwen2, hidden 64, 2 layers, Qwen2Tokenizer
+make_llama(path, seed=0)    Llama, hidden 64, 2 layers, the same byte-level BPE as PreTrainedTokenizerFast
 """
 
 import json
@@ -10,9 +10,11 @@ from pathlib import Path
 END_OF_TEXT = "<|endoftext|>"
 # A few lines in the manner of the prompts, with capitals, digits, Markdown, colons and multi-byte characters.
 TRAINING_TEXT = [
-    "Question: Which is red: apple, grass or sky?\nAnswer: apple\n\nQuestion: Name two birds.\nAnswer: owl, crow\n\n",
+    "Question: Which is red: apple, grass or sky?\nAnswer: apple\n\n"
+    "Question: Name two birds.\nAnswer: owl, crow\n\n",
     "Tasks:\n1. Name three animals.\n2. Write dog in capitals.\n3. Repeat owl crow 2 times.\n4.",
-    "Review\nQuestion: What is the opposite of hot?\nAnswer: cold\nIs every word right?\nA. yes\nB. no\nVerdict: A\n\n",
+    "Review\nQuestion: What is the opposite of hot?\nAnswer: cold\n"
+    "Is every word right?\nA. yes\nB. no\nVerdict: A\n\n",
     "# Title\n\n- first: one\n- second: two\n\n**bold** `code` [link](address) DOG OWL 0123456789\n",
     "Ein Käfer für Zoë, naïve café, 東京 日本語 Привет мир, 😀 🎉.\n",
 ]
@@ -24,7 +26,7 @@ SIZES = {
     "intermediate_size": 128,
     "max_position_embeddings": 1024,
     "tie_word_embeddings": True,
-    "initializer_range": 0.2,  # wide, so that a random model has clear preferences and not one flat distribution
+    "initializer_range": 0.2,  # wide: a random model with clear preferences
 }
 
 
