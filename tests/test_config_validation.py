@@ -23,8 +23,8 @@ def project(tmp_path):
     shutil.copytree("config", tmp_path / "config")
     model = tmp_path / CONFIG["base_model"]["path"]
     model.mkdir(parents=True)
-    for name in ("config.json", "tokenizer_config.json"):
-        (model / name).write_text("{}")
+    (model / "config.json").write_text('{"model_type": "qwen2"}')
+    (model / "tokenizer_config.json").write_text("{}")
     (model / "model.safetensors").write_bytes(b"")
     return tmp_path
 
@@ -151,7 +151,11 @@ def test_schema_and_shipped_configuration_have_the_same_keys():
             r"gates\.sft\.lift\.0 = .*one of at_least",
         ),
         ("generation/answer/shots", 500, r"generation\.answer\.shots = 500: there are \d+ exemplars"),
-        ("base_model/path", "models/absent", r"base_model\.path = 'models/absent': this directory does not"),
+        (
+            "base_model/path",
+            "models/absent",
+            r"base_model\.path = 'models/absent': this model directory does not",
+        ),
         ("base_model/path", None, r"base_model = .*exactly one of path and repo"),
         ("base_model/repo", "Qwen/Qwen2.5-32B", r"base_model = .*exactly one of path and repo"),
         ("prompts/critic", "config/prompts/absent.j2", r"prompts\.critic = .*does not exist"),
@@ -175,7 +179,8 @@ def test_a_size_that_the_families_cannot_fill_is_refused(project, monkeypatch):
 
 
 def test_a_repository_needs_a_revision(project):
-    config = changed("base_model", {"path": None, "repo": "Qwen/Qwen2.5-32B", "revision": None})
+    config = changed("base_model/repo", "Qwen/Qwen2.5-32B")
+    config["base_model"]["path"] = None
     assert "base_model.revision: pin the repository" in refusal(config, project)
     config["base_model"]["revision"] = "0" * 40
     check_config(config, project)
@@ -194,8 +199,13 @@ def test_an_adapter_or_an_instruct_model_is_no_base(project, name, content, name
     assert named in refusal(CONFIG, project)
 
 
+def test_a_chat_template_can_be_accepted_with_a_reason(project):
+    (project / CONFIG["base_model"]["path"] / "chat_template.jinja").write_text("x")
+    config_validation.check_config(changed("base_model/accept_chat_template", "ships with the base"), project)
+
+
 @pytest.mark.parametrize(
-    ("name", "named"), [("config.json", "no config.json"), ("model.safetensors", "weights")]
+    ("name", "named"), [("config.json", "a config.json that names"), ("model.safetensors", "weights")]
 )
 def test_a_directory_without_a_model_is_refused(project, name, named):
     (project / CONFIG["base_model"]["path"] / name).unlink()

@@ -1,7 +1,6 @@
 """Refuses a wrong configuration before any job starts, with the field, its value and the remedy."""
 
 import difflib
-import json
 from pathlib import Path
 
 import jinja2
@@ -12,6 +11,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from workflow_scripts.core import tasks
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.model_files import inspect_base
 
 SOURCE = "config"
 SCHEMA = "config/schemas/config.schema.yaml"
@@ -85,27 +85,10 @@ def _check_base_model(base: dict, root: Path) -> None:
         if base["revision"] is None:
             refuse("base_model.revision", None, "pin the repository: give the commit's 40 hexadecimal digits")
         return
-    directory = root / path
-    if not directory.is_dir():
-        refuse("base_model.path", path, "this directory does not exist: download or build the model first")
-    if (directory / "adapter_config.json").exists():
-        refuse("base_model.path", path, "this is an adapter, not a model: give the base model's directory")
-    if not (directory / "config.json").exists():
-        refuse(
-            "base_model.path", path, "it holds no config.json: give a model directory in Hugging Face format"
-        )
-    if not any(directory.glob("*.safetensors")):
-        refuse(
-            "base_model.path",
-            path,
-            "it holds no *.safetensors: convert the weights, other formats are not loaded",
-        )
-    tokenizer = directory / "tokenizer_config.json"
-    templated = tokenizer.exists() and "chat_template" in json.loads(tokenizer.read_text(encoding="utf-8"))
-    if templated or any(directory.glob("chat_template*")):
-        refuse(
-            "base_model.path", path, "it holds a chat template, as Instruct models do: give the base model"
-        )
+    try:
+        inspect_base(root / path, accept_chat_template=base["accept_chat_template"])
+    except InputError as error:
+        refuse("base_model.path", path, error.remedy)
 
 
 def _check_prompts(prompts: dict, root: Path) -> None:
