@@ -67,6 +67,11 @@ def make_report(results: Path, drawn: Path | None = None) -> str:
     return page.read_text(encoding="utf-8")
 
 
+def heading_of(page: str) -> str:
+    """The page's first heading, without tags."""
+    return re.sub(r"<[^>]+>", "", re.search(r"<h1>(.*?)</h1>", page)[1])
+
+
 class Page(HTMLParser):
     """Counts elements and ids, and sees that every element is closed where it must be."""
 
@@ -133,7 +138,7 @@ def test_page_opens_with_the_answer(page, run):
         "the claim gate passed",
     ):
         assert number in sentence
-    assert "<h1>dpo-main improves on base</h1>" in page and 'class="override"' not in page
+    assert heading_of(page) == "dpo-main improves on base" and 'class="override"' not in page
 
 
 def test_hostile_responses_are_inert_text(page):
@@ -163,8 +168,8 @@ def test_equal_runs_give_equal_pages_without_machine_or_time(tmp_path):
 )
 def test_page_says_plainly_that_there_is_no_lift(run, page, tmp_path, rates, heading):
     page = make_report(make_run(tmp_path, rates=rates), drawn=run)
-    assert f"<h1>{heading}</h1>" in page
-    assert "the claim gate says stop: claim" in page and "Claim gate: stop" in page
+    assert heading_of(page) == heading
+    assert "the claim gate says stop (claim" in page and "Claim gate: stop" in page
 
 
 def test_overrides_stand_above_everything(run, page, tmp_path):

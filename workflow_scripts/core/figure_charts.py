@@ -10,6 +10,7 @@ from workflow_scripts.core.figure_svg import INK, MUTED, SERIES
 WIDTH = 420
 ROW = 30
 SHAPES = ("circle", "square", "triangle-up", "diamond", "circle", "cross", "triangle-down")
+FEW_TICKS = 6
 FEW_POINTS, MOST_POINTS = 12, 400
 # Colours and shapes are theirs in every figure; DPO variants take the ones that follow.
 FAMILIAR = ("base_raw", "base", "sft", "sft-longer")
@@ -54,10 +55,22 @@ def _share_axis(title: str, **options) -> dict:
     }
 
 
+def whole_axis(title: str, values: list[int], **options) -> alt.Axis:
+    """An axis for counts from 0 on: few ticks, all at whole numbers."""
+    most = max(values)
+    step = next(
+        step * 10**power for power in range(12) for step in (1, 2, 5) if step * 10**power * FEW_TICKS >= most
+    )
+    return alt.Axis(title=title, values=list(range(0, most + step, step)), format=",d", **options)
+
+
 def draw_arms(rows: list[dict]) -> alt.Chart:
     """A point and its interval for each arm."""
     arms = distinct(rows, "arm")
-    labelled = [row | {"label": f"{100 * row['rate']:.1f} %"} for row in rows]
+    labelled = [
+        row | {"label": f"{100 * row['rate']:.1f} %", "place": min(max(row["rate"], 0.05), 0.95)}
+        for row in rows
+    ]
     base = _chart(labelled).encode(
         y=alt.Y("arm:N", sort=arms, title=None), color=_coloured(rows, "arm", legend=None)
     )
@@ -67,7 +80,7 @@ def draw_arms(rows: list[dict]) -> alt.Chart:
     point = base.mark_point(filled=True, size=90, opacity=1).encode(
         x="rate:Q", shape=_shaped(rows, "arm", legend=None)
     )
-    label = base.mark_text(dy=-11, align="center").encode(x="rate:Q", text="label:N", color=alt.value(INK))
+    label = base.mark_text(dy=-11, align="center").encode(x="place:Q", text="label:N", color=alt.value(INK))
     return (interval + point + label).properties(width=WIDTH, height=(ROW + 8) * len(arms) + 40)
 
 
@@ -79,7 +92,7 @@ def draw_differences(rows: list[dict]) -> alt.Chart:
             "points": 100 * row["difference"],
             "low": 100 * row["newcombe_low"],
             "high": 100 * row["newcombe_high"],
-            "label": f"{100 * row['difference']:+.1f}".replace("-", report_format.MINUS),
+            "label": report_format.points(row["difference"]),
         }
         for row in rows
     ]
@@ -115,7 +128,7 @@ def draw_funnel(rows: list[dict]) -> alt.Chart:
         y=alt.Y("step:N", sort=distinct(steps, "step"), title=None),
         x=alt.X(
             "count:Q",
-            axis=alt.Axis(title="Records", tickMinStep=1),
+            axis=whole_axis("Records", [row["count"] for row in rows]),
             scale=alt.Scale(domainMax=1.12 * max(row["count"] for row in rows) + 1),
         ),
     )
@@ -134,7 +147,9 @@ def histogram_of(title: str) -> Callable[[list[dict]], alt.Chart]:
         return bars.encode(
             x=alt.X("low:Q", bin="binned", axis=alt.Axis(title=title, grid=False, tickCount=8)),
             x2="high:Q",
-            y=alt.Y("count:Q", stack=None, axis=alt.Axis(title="Records", grid=True, tickMinStep=1)),
+            y=alt.Y(
+                "count:Q", stack=None, axis=whole_axis("Records", [row["count"] for row in rows], grid=True)
+            ),
             color=_coloured(named, "source") if several else alt.value(SERIES[3]),
         ).properties(width=WIDTH, height=230)
 
@@ -172,7 +187,7 @@ def curves_of(title: str, form: str = "~g") -> Callable[[list[dict]], alt.Chart]
         longest = max(map(len, runs.values()))
         every = -(-longest // MOST_POINTS)
         base = _chart([row for run in runs.values() for row in run[::every]]).encode(
-            x=alt.X("step:Q", axis=alt.Axis(title="Optimizer step", grid=False, tickMinStep=1)),
+            x=alt.X("step:Q", axis=whole_axis("Optimizer step", [row["step"] for row in rows], grid=False)),
             y=alt.Y(
                 "value:Q",
                 axis=alt.Axis(title=title, format=form, grid=True, tickCount=5),

@@ -24,21 +24,19 @@ def primary_entry(document: dict, primary: dict) -> dict:
     )
 
 
-def missed(gate: dict) -> list[str]:
-    """The criteria of a gate that do not hold, in words: what was measured and what was asked."""
-    return [
-        f"{report_format.words(criterion['metric'])} {_value(criterion)}, asked {criterion['rule']}"
-        for criterion in gate["criteria"]
-        if criterion["decision"] != "pass"
-    ]
-
-
-def _value(criterion: dict) -> str:
-    measured = criterion.get("measured", criterion["value"])
-    if measured is None:
-        return "could not be measured"
-    bound = {"low": " (lower bound)", "high": " (upper bound)"}.get(criterion.get("bound"), "")
-    return f"is {report_format.number(measured)}{bound}"
+def missed(gate: dict) -> str:
+    """What the gate missed, in words: the first criterion that does not hold, and how many more there are."""
+    failed = [criterion for criterion in gate["criteria"] if criterion["decision"] != "pass"]
+    first = next(criterion for criterion in failed if criterion["rule"] == gate["rule"])
+    bound = {"low": ", lower bound,", "high": ", upper bound,"}.get(first["bound"], "")
+    measured = first["measured"]
+    value = "could not be measured" if measured is None else f"is {report_format.number(measured)}"
+    asked = first["rule"].partition(", otherwise")[0].partition(" ")[2]
+    told = f"{report_format.words(first['metric'])}{bound} {value}, asked {asked}"
+    more = len(failed) - 1
+    return (
+        f"{told}; {more} more {'criterion does' if more == 1 else 'criteria do'} not hold" if more else told
+    )
 
 
 def answer(entry: dict, gate: dict, confidence: float) -> Answer:
@@ -57,7 +55,7 @@ def answer(entry: dict, gate: dict, confidence: float) -> Answer:
     verdict = (
         "the claim gate passed"
         if gate["decision"] == "pass"
-        else f"the claim gate says {gate['decision']}: {'; '.join(missed(gate))}"
+        else f"the claim gate says {gate['decision']} ({missed(gate)})"
     )
     return Answer(kind, HEADINGS[kind].format(**entry), f"{numbers}; {verdict}.")
 

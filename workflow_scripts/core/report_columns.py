@@ -116,10 +116,10 @@ TABLES = {
         Column("arm", "Arm", "code"),
         Column("truncated", "Cut off", "rate", ("truncated_low", "truncated_high")),
         Column("empty", "Empty", "rate", ("empty_low", "empty_high")),
-        Column("median_characters", "Median length, characters", "number"),
+        Column("median_characters", "Median characters", "number"),
         Column("percentile_95_characters", "95th percentile", "number"),
         Column("longest_characters", "Longest", "count"),
-        Column("length_auc", "Success by length, AUC", "number", ("length_auc_low", "length_auc_high")),
+        Column("length_auc", "AUC of length", "number", ("length_auc_low", "length_auc_high")),
     ),
     "gates": (
         Column("gate", "Gate", "words"),
