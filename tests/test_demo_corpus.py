@@ -11,7 +11,7 @@ from workflow_scripts.core.critic import load_constitution
 from workflow_scripts.core.tasks import draw_item, is_heldout, load_tasks
 from workflow_scripts.demo_corpus import main
 
-DOCUMENTS = 1500
+DOCUMENTS = 800
 
 
 @pytest.fixture(scope="module")
