@@ -62,7 +62,12 @@ rule gate_contamination:
         script="workflow_scripts/gate.py",
         metrics="<results>/base/guard.json",
     output:
-        decision="<results>/gates/contamination.json",
+        decision=report(
+            "<results>/gates/contamination.json",
+            caption="../reports/captions/gate.rst",
+            category="2. Gates",
+            labels={"gate": "contamination"},
+        ),
     log:
         "<logs>/gate_contamination.log",
     benchmark:

@@ -43,7 +43,12 @@ rule generation_qc:
         ),
         train="<results>/sft_data/train.parquet",
     output:
-        report="<results>/sft_data/qc.json",
+        report=report(
+            "<results>/sft_data/qc.json",
+            caption="../reports/captions/quality.rst",
+            category="3. Data",
+            labels={"stage": "generation"},
+        ),
     log:
         "<logs>/generation_qc.log",
     benchmark:
@@ -64,7 +69,12 @@ use rule gate_contamination as gate_leakage with:
         script="workflow_scripts/gate.py",
         metrics="<results>/sft_data/overlap.json",
     output:
-        decision="<results>/gates/leakage.json",
+        decision=report(
+            "<results>/gates/leakage.json",
+            caption="../reports/captions/gate.rst",
+            category="2. Gates",
+            labels={"gate": "leakage"},
+        ),
     log:
         "<logs>/gate_leakage.log",
     benchmark:
@@ -78,7 +88,12 @@ use rule gate_contamination as gate_generation with:
         script="workflow_scripts/gate.py",
         metrics="<results>/sft_data/qc.json",
     output:
-        decision="<results>/gates/generation.json",
+        decision=report(
+            "<results>/gates/generation.json",
+            caption="../reports/captions/gate.rst",
+            category="2. Gates",
+            labels={"gate": "generation"},
+        ),
     log:
         "<logs>/gate_generation.log",
     benchmark:

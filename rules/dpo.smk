@@ -20,7 +20,12 @@ rule train_dpo:
     output:
         weights="<results>/models/dpo/{variant}/adapter_model.safetensors",
         adapter_config="<results>/models/dpo/{variant}/adapter_config.json",
-        training="<results>/models/dpo/{variant}/training.json",
+        training=report(
+            "<results>/models/dpo/{variant}/training.json",
+            caption="../reports/captions/training.rst",
+            category="4. Training",
+            labels={"run": "dpo-{variant}"},
+        ),
         metrics="<results>/models/dpo/{variant}/metrics.parquet",
     log:
         "<logs>/train_dpo-{variant}.log",
@@ -62,7 +67,12 @@ use rule gate_contamination as gate_dpo with:
         script="workflow_scripts/gate.py",
         metrics=f"<results>/dev_evaluation/sft-vs-dpo-{PRIMARY_VARIANT}.json",
     output:
-        decision="<results>/gates/dpo.json",
+        decision=report(
+            "<results>/gates/dpo.json",
+            caption="../reports/captions/gate.rst",
+            category="2. Gates",
+            labels={"gate": "dpo"},
+        ),
     log:
         "<logs>/gate_dpo.log",
     benchmark:

@@ -84,7 +84,12 @@ rule compare:
         script="workflow_scripts/compare.py",
         scores=collect("<results>/evaluation/{arm}/scores.parquet", arm=arms()),
     output:
-        comparisons="<results>/statistics/comparisons.json",
+        comparisons=report(
+            "<results>/statistics/comparisons.json",
+            caption="../reports/captions/comparisons.rst",
+            category="1. Answer",
+            labels={"table": "comparisons (JSON)"},
+        ),
     log:
         "<logs>/compare.log",
     benchmark:
@@ -109,7 +114,12 @@ rule evaluation_audit:
         comparisons="<results>/statistics/comparisons.json",
         questions="<results>/test_set/test.parquet",
     output:
-        audit="<results>/evaluation/audit.json",
+        audit=report(
+            "<results>/evaluation/audit.json",
+            caption="../reports/captions/audit.rst",
+            category="1. Answer",
+            labels={"table": "evaluation audit"},
+        ),
     log:
         "<logs>/evaluation_audit.log",
     benchmark:
@@ -132,7 +142,12 @@ use rule gate_contamination as gate_claim with:
         script="workflow_scripts/gate.py",
         metrics="<results>/evaluation/audit.json",
     output:
-        decision="<results>/gates/claim.json",
+        decision=report(
+            "<results>/gates/claim.json",
+            caption="../reports/captions/gate.rst",
+            category="2. Gates",
+            labels={"gate": "claim"},
+        ),
     log:
         "<logs>/gate_claim.log",
     benchmark:

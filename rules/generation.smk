@@ -17,7 +17,12 @@ rule critic_calibration:
         headroom="<results>/gates/headroom.json",
         test_set="<results>/gates/test_set.json",
     output:
-        report="<results>/critic/calibration.json",
+        report=report(
+            "<results>/critic/calibration.json",
+            caption="../reports/captions/calibration.rst",
+            category="3. Data",
+            labels={"stage": "critic"},
+        ),
     log:
         "<logs>/critic_calibration.log",
     benchmark:
@@ -42,7 +47,12 @@ use rule gate_contamination as gate_critic with:
         script="workflow_scripts/gate.py",
         metrics="<results>/critic/calibration.json",
     output:
-        decision="<results>/gates/critic.json",
+        decision=report(
+            "<results>/gates/critic.json",
+            caption="../reports/captions/gate.rst",
+            category="2. Gates",
+            labels={"gate": "critic"},
+        ),
     log:
         "<logs>/gate_critic.log",
     benchmark:
@@ -95,7 +105,12 @@ rule pilot_qc:
         script="workflow_scripts/generation_qc.py",
         records=["<results>/pilot/records.parquet"],
     output:
-        report="<results>/pilot/qc.json",
+        report=report(
+            "<results>/pilot/qc.json",
+            caption="../reports/captions/quality.rst",
+            category="3. Data",
+            labels={"stage": "pilot"},
+        ),
     log:
         "<logs>/pilot_qc.log",
     benchmark:
@@ -115,7 +130,12 @@ use rule gate_contamination as gate_pilot with:
         script="workflow_scripts/gate.py",
         metrics="<results>/pilot/qc.json",
     output:
-        decision="<results>/gates/pilot.json",
+        decision=report(
+            "<results>/gates/pilot.json",
+            caption="../reports/captions/gate.rst",
+            category="2. Gates",
+            labels={"gate": "pilot"},
+        ),
     log:
         "<logs>/gate_pilot.log",
     benchmark:

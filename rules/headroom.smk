@@ -32,7 +32,12 @@ use rule gate_contamination as gate_headroom with:
         script="workflow_scripts/gate.py",
         metrics="<results>/headroom/headroom.json",
     output:
-        decision="<results>/gates/headroom.json",
+        decision=report(
+            "<results>/gates/headroom.json",
+            caption="../reports/captions/gate.rst",
+            category="2. Gates",
+            labels={"gate": "headroom"},
+        ),
     log:
         "<logs>/gate_headroom.log",
     benchmark:

@@ -74,7 +74,12 @@ rule audit_pairs:
             shard=shard_ids(config["preferences"]["shards"]),
         ),
     output:
-        audit="<results>/preferences/{pair_set}/audit.json",
+        audit=report(
+            "<results>/preferences/{pair_set}/audit.json",
+            caption="../reports/captions/pairs.rst",
+            category="3. Data",
+            labels={"pair set": "{pair_set}"},
+        ),
     log:
         "<logs>/audit_pairs-{pair_set}.log",
     benchmark:
@@ -95,7 +100,12 @@ use rule gate_contamination as gate_pairs with:
         script="workflow_scripts/gate.py",
         metrics="<results>/preferences/{pair_set}/audit.json",
     output:
-        decision="<results>/gates/pairs-{pair_set}.json",
+        decision=report(
+            "<results>/gates/pairs-{pair_set}.json",
+            caption="../reports/captions/gate.rst",
+            category="2. Gates",
+            labels={"gate": "pairs {pair_set}"},
+        ),
     log:
         "<logs>/gate_pairs-{pair_set}.log",
     benchmark:

@@ -17,7 +17,12 @@ rule train_sft:
     output:
         weights="<results>/models/sft/adapter_model.safetensors",
         adapter_config="<results>/models/sft/adapter_config.json",
-        training="<results>/models/sft/training.json",
+        training=report(
+            "<results>/models/sft/training.json",
+            caption="../reports/captions/training.rst",
+            category="4. Training",
+            labels={"run": "sft"},
+        ),
         metrics="<results>/models/sft/metrics.parquet",
     log:
         "<logs>/train_sft.log",
@@ -52,7 +57,12 @@ use rule train_sft as train_sft_longer with:
     output:
         weights="<results>/models/sft-longer/adapter_model.safetensors",
         adapter_config="<results>/models/sft-longer/adapter_config.json",
-        training="<results>/models/sft-longer/training.json",
+        training=report(
+            "<results>/models/sft-longer/training.json",
+            caption="../reports/captions/training.rst",
+            category="4. Training",
+            labels={"run": "sft-longer"},
+        ),
         metrics="<results>/models/sft-longer/metrics.parquet",
     log:
         "<logs>/train_sft_longer.log",
@@ -104,7 +114,12 @@ use rule gate_contamination as gate_sft with:
         script="workflow_scripts/gate.py",
         metrics="<results>/dev_evaluation/base-vs-sft.json",
     output:
-        decision="<results>/gates/sft.json",
+        decision=report(
+            "<results>/gates/sft.json",
+            caption="../reports/captions/gate.rst",
+            category="2. Gates",
+            labels={"gate": "sft"},
+        ),
     log:
         "<logs>/gate_sft.log",
     benchmark:

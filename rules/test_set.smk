@@ -57,7 +57,12 @@ use rule gate_contamination as gate_test_set with:
         script="workflow_scripts/gate.py",
         metrics="<results>/test_set/audit.json",
     output:
-        decision="<results>/gates/test_set.json",
+        decision=report(
+            "<results>/gates/test_set.json",
+            caption="../reports/captions/gate.rst",
+            category="2. Gates",
+            labels={"gate": "test set"},
+        ),
     log:
         "<logs>/gate_test_set.log",
     benchmark:
