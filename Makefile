@@ -40,6 +40,7 @@ help:  ## list the targets
 
 demo: run report  ## set up, run the whole workflow on the embedded base, and build its report
 	@$(VENV)/bin/python -m workflow_scripts.headline --comparisons $(RESULTS)/statistics/comparisons.json \
+		--claim $(RESULTS)/gates/claim.json \
 		--pages $(REPORTS)/summary.html $(REPORTS)/report.html
 
 run: $(INSTALLED)

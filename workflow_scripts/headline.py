@@ -1,6 +1,7 @@
-"""Prints the primary comparison in a line, and where to read on.
+"""Prints the comparisons of a run, the primary one first, the claim gate's decision, and where to read on.
 
-python -m workflow_scripts.headline --comparisons comparisons.json --pages summary.html
+python -m workflow_scripts.headline --comparisons results/statistics/comparisons.json \\
+    --claim results/gates/claim.json --pages reports/summary.html
 """
 
 import argparse
@@ -10,34 +11,42 @@ from pathlib import Path
 
 def parse_arguments(argv=None) -> argparse.Namespace:
     """Command-line arguments."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--comparisons", type=Path, required=True, help="comparisons.json of the run")
+    parser.add_argument("--claim", type=Path, required=True, help="the claim gate's decision")
     parser.add_argument("--pages", type=Path, nargs="+", default=[], help="pages to point to")
     return parser.parse_args(argv)
 
 
-def headline(comparison: dict, alpha: float) -> str:
+def headline(comparison: dict) -> str:
     """One line for one comparison: both rates, the difference with its interval, the primary p-value."""
     before, after = comparison["baseline_rate"]["estimate"], comparison["candidate_rate"]["estimate"]
     difference = comparison["difference"]
     low, high = difference["newcombe"]
-    p_value = comparison["mcnemar"]["mid_p"]
-    verdict = "an improvement" if p_value < alpha and difference["estimate"] > 0 else "no improvement shown"
-    rates = f"{comparison['baseline']} {before:.1%} -> {comparison['candidate']} {after:.1%}"
     return (
-        f"{rates} of {comparison['n']} items:"
+        f"{comparison['baseline']} {before:.1%} -> {comparison['candidate']} {after:.1%} of {comparison['n']} items:"
         f" {100 * difference['estimate']:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}],"
-        f" McNemar mid-p {p_value:.2g}: {verdict} at {alpha:g}"
+        f" McNemar mid-p {comparison['mcnemar']['mid_p']:.2g}"
     )
 
 
+def verdict(claim: dict) -> str:
+    """The claim gate's decision, with every criterion that was missed."""
+    missed = [entry for entry in claim["criteria"] if entry["decision"] != "pass"]
+    reasons = "; ".join(f"measured {entry['measured']}, asked {entry['rule']}" for entry in missed)
+    return f"claim gate: {claim['decision']}" + (f" ({reasons})" if missed else "")
+
+
 def main(argv=None) -> None:
-    """Prints one line per overall comparison with the first (the primary) marked, then the pages."""
+    """Prints one line per overall comparison with the first (the primary) marked, the verdict, the pages."""
     arguments = parse_arguments(argv)
-    result = json.loads(arguments.comparisons.read_text(encoding="utf-8"))
-    overall = [entry for entry in result["comparisons"] if entry["scope"] == "overall"]
+    comparisons = json.loads(arguments.comparisons.read_text(encoding="utf-8"))["comparisons"]
+    overall = [entry for entry in comparisons if entry["scope"] == "overall"]
     for place, comparison in enumerate(overall):
-        print("primary:" if place == 0 else "        ", headline(comparison, result["alpha"]))
+        print("primary:" if place == 0 else "        ", headline(comparison))
+    print(verdict(json.loads(arguments.claim.read_text(encoding="utf-8"))))
     for page in arguments.pages:
         print(f"Open {page}")
 
