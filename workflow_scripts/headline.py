@@ -26,7 +26,8 @@ def headline(comparison: dict) -> str:
     difference = comparison["difference"]
     low, high = difference["newcombe"]
     return (
-        f"{comparison['baseline']} {before:.1%} -> {comparison['candidate']} {after:.1%} of {comparison['n']} items:"
+        f"{comparison['baseline']} {before:.1%} -> {comparison['candidate']} {after:.1%}"
+        f" of {comparison['n']} items:"
         f" {100 * difference['estimate']:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}],"
         f" McNemar mid-p {comparison['mcnemar']['mid_p']:.2g}"
     )
