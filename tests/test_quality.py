@@ -62,7 +62,7 @@ def test_a_long_answer_is_no_runaway():
 
 
 def test_funnel_counts_every_step():
-    train = [{"instruction": "Name a cat."}]
+    train = [{"instruction": "Name a cat.", "completion": " tabby"}]
     steps = {step["step"]: step["count"] for step in quality.funnel(RECORDS, train)}
     assert steps == {
         "generated": 8,
@@ -91,6 +91,12 @@ def test_report():
     assert set(report["examples"]) == {"accepted", *report["rejected_reasons"]}
     low, high = report["metrics"]["acceptance_rate"]["low"], report["metrics"]["acceptance_rate"]["high"]
     assert 0 < low < 0.75 < high < 1
+
+
+def test_a_leaked_delimiter_in_the_training_data_is_counted():
+    train = [{"instruction": "Name a cat.", "completion": text} for text in (" tabby", " tabby\nVerdict: A")]
+    metrics = quality.quality_report(RECORDS, train)["metrics"]
+    assert metrics["trained_delimiter_leaks"] == {"value": 1.0, "n": 2}
 
 
 @pytest.mark.parametrize("records", [[], RECORDS[3:5], RECORDS[5:]])

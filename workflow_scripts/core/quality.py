@@ -106,6 +106,8 @@ def quality_report(
     }
     if train is not None:
         metrics["trained_records"] = {"value": float(steps["trained_on"])}
+        leaks = sum(bool(cleaning.leaked_delimiters(row["completion"])) for row in train)
+        metrics["trained_delimiter_leaks"] = {"value": float(leaks), "n": len(train)}
     reasons = Counter(row["rejected_reason"] for row in records if row["rejected_reason"])
     finishes = Counter(row["finish_reason"] for row in asked)
     return {
