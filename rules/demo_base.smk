@@ -1,11 +1,12 @@
-"""The embedded base: corpus, tokenizer, pretraining, measurement, model card.
+"""The embedded base: corpus, pretraining, measurement, model card.
 
 A Snakefile of its own, as a clone never rebuilds what is shipped:
 
     snakemake --snakefile rules/demo_base.smk --cores 2
 
-Needs config/demo_base.yaml, the task families, the constitution, the exemplars and the prompts. Makes
-resources/demo_base/ (under <shipped>), and its makings under <work>.
+Needs config/demo_base.yaml, the task families, the constitution, the exemplars, the prompts and the shipped tokenizer,
+which was trained once and is kept: weights belong to one tokenizer. Makes resources/demo_base/ (under <shipped>), and its
+makings under <work>; the target `tokenizer` trains another tokenizer there, to be put in the place of the shipped one.
 """
 
 import sys
@@ -43,14 +44,15 @@ rule ship:
         measured="<work>/measured.json",
         training="<work>/training.json",
     output:
-        [f"<shipped>/{name}" for name in (*WEIGHTS, *TOKENIZER)],
+        [f"<shipped>/{name}" for name in WEIGHTS],
         card="<shipped>/README.md",
         measured="<shipped>/measured.json",
         training="<shipped>/training.json",
     params:
         directory=lambda wildcards, output: output.card.removesuffix("/README.md"),
+        weights=lambda wildcards, input: [f"{input.model}/{name}" for name in WEIGHTS],
     shell:
-        "cp {input.model:q}/* {input.card:q} {input.measured:q} {input.training:q} {params.directory:q}/"
+        "cp {params.weights:q} {input.card:q} {input.measured:q} {input.training:q} {params.directory:q}/"
 
 
 rule corpus:
@@ -89,7 +91,7 @@ rule pretrain:
     input:
         script="workflow_scripts/demo_pretrain.py",
         corpus="<work>/corpus.parquet",
-        tokenizer="<work>/tokenizer",
+        tokenizer=[f"resources/demo_base/{name}" for name in TOKENIZER],
     output:
         model=directory("<work>/model"),
         training="<work>/training.json",
@@ -100,7 +102,7 @@ rule pretrain:
         settings=settings("corpus", "model", "pretraining", "seed"),
     shell:
         "OMP_NUM_THREADS={threads} python -m {params.module} --settings {params.settings:q} --corpus {input.corpus:q}"
-        " --tokenizer {input.tokenizer:q} --model {output.model:q} --training {output.training:q}"
+        " --tokenizer resources/demo_base --model {output.model:q} --training {output.training:q}"
 
 
 rule measure:
