@@ -49,7 +49,7 @@ rule contamination_guard:
         module=as_py_module(),
         code=code_digest("workflow_scripts/contamination_guard.py"),
         environment=environment_digest("envs/train.yaml"),
-        settings=settings("generation", "prompts"),
+        settings=shots_settings(),
     shell:
         "python -m {params.module} --settings {params.settings:q} --identity {input.identity:q}"
         " --test {input.test:q} --dev {input.dev:q} --calibration {input.calibration:q}"

@@ -45,6 +45,12 @@ def model_files():
     return sorted(str(file) for file in Path(path).iterdir() if file.is_file()) if path else []
 
 
+def shots_settings():
+    """How many exemplars the few-shot prompts show."""
+    shots = {key: {"shots": config["generation"][key]["shots"]} for key in ("instruction", "answer")}
+    return canonical_json({"generation": shots})
+
+
 def generation_settings():
     """What the pilot and the shards share; sizes are parameters of the rules."""
     sampling = {key: config["generation"][key] for key in ("instruction", "answer")}
@@ -97,7 +103,7 @@ def arms():
         "base",
         "sft",
         "sft-longer",
-        *[f"dpo-{variant}" for variant in config["dpo"]["variants"]],
+        *[f"dpo-{variant}" for variant in sorted(config["dpo"]["variants"])],
     ]
 
 
@@ -109,6 +115,12 @@ def arm_model(wildcards):
         "sft": "<results>/models/sft-merged",
         "sft-longer": "<results>/models/sft-longer-merged",
     }.get(wildcards.arm, f"<results>/models/{wildcards.arm}-merged")
+
+
+def arm_manifest(wildcards):
+    """What stands for the arm's model in the rerun contract: a directory has no checksum, so its times are not asked."""
+    model = arm_model(wildcards)
+    return model if model.endswith(".json") else f"{model}.json"
 
 
 def arm_template(wildcards):
@@ -137,7 +149,7 @@ def comparisons():
     """The pairs of arms to compare, primary first."""
     primary = (config["statistics"]["primary"]["baseline"], config["statistics"]["primary"]["candidate"])
     steps = [("base_raw", "base"), ("base", "sft"), ("sft", "sft-longer")]
-    for variant in config["dpo"]["variants"]:
+    for variant in sorted(config["dpo"]["variants"]):
         steps += [("base", f"dpo-{variant}"), ("sft", f"dpo-{variant}"), ("sft-longer", f"dpo-{variant}")]
     return [primary, *[pair for pair in steps if pair != primary]]
 

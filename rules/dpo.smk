@@ -8,7 +8,8 @@ dpo gate (on the primary variant).
 rule train_dpo:
     input:
         script="workflow_scripts/train_dpo.py",
-        model="<results>/models/sft-merged",
+        model=ancient("<results>/models/sft-merged"),
+        manifest="<results>/models/sft-merged.json",
         pairs=lambda wildcards: (
             f"<results>/preferences/{config['dpo']['variants'][wildcards.variant]['pair_set']}/pairs.parquet"
         ),
@@ -51,11 +52,13 @@ rule train_dpo:
 use rule merge_sft as merge_dpo with:
     input:
         script="workflow_scripts/merge_adapter.py",
-        model="<results>/models/sft-merged",
+        model=ancient("<results>/models/sft-merged"),
+        manifest="<results>/models/sft-merged.json",
         weights="<results>/models/dpo/{variant}/adapter_model.safetensors",
         adapter_config="<results>/models/dpo/{variant}/adapter_config.json",
     output:
         merged=directory("<results>/models/dpo-{variant}-merged"),
+        manifest="<results>/models/dpo-{variant}-merged.json",
     log:
         "<logs>/merge_dpo-{variant}.log",
     benchmark:

@@ -8,7 +8,8 @@ dev_evaluation/{baseline}-vs-{candidate}.json, statistics/comparisons.json, eval
 rule respond:
     input:
         script="workflow_scripts/respond.py",
-        model=arm_model,
+        model=ancient(arm_model),
+        manifest=arm_manifest,
         questions=evaluation_items,
         template=arm_template,
         guard="<results>/base/guard.json",

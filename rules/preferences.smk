@@ -8,7 +8,8 @@ preferences/candidates/shard-{shard}.parquet and preferences/{pair_set}/{pairs.p
 rule sample_candidates:
     input:
         script="workflow_scripts/sample_candidates.py",
-        model="<results>/models/sft-merged",
+        model=ancient("<results>/models/sft-merged"),
+        manifest="<results>/models/sft-merged.json",
         critic_model="<results>/base/model.json",
         examples="<results>/sft_data/train.parquet",
         template=config["prompts"]["completion"],

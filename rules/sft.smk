@@ -49,7 +49,8 @@ rule train_sft:
 use rule train_sft as train_sft_longer with:
     input:
         script="workflow_scripts/train_sft.py",
-        model="<results>/models/sft-merged",
+        model=ancient("<results>/models/sft-merged"),
+        manifest="<results>/models/sft-merged.json",
         examples="<results>/sft_data/train.parquet",
         dev="<results>/test_set/dev.parquet",
         template=config["prompts"]["completion"],
@@ -80,6 +81,7 @@ rule merge_sft:
         adapter_config="<results>/models/sft/adapter_config.json",
     output:
         merged=directory("<results>/models/sft-merged"),
+        manifest="<results>/models/sft-merged.json",
     log:
         "<logs>/merge_sft.log",
     benchmark:
@@ -92,17 +94,20 @@ rule merge_sft:
         environment=environment_digest("envs/train.yaml"),
     shell:
         "python -m {params.module} --model {input.model:q} --weights {input.weights:q}"
-        " --adapter-config {input.adapter_config:q} --merged {output.merged:q} 2>&1 | tee {log:q}"
+        " --adapter-config {input.adapter_config:q} --merged {output.merged:q} --manifest {output.manifest:q}"
+        " 2>&1 | tee {log:q}"
 
 
 use rule merge_sft as merge_sft_longer with:
     input:
         script="workflow_scripts/merge_adapter.py",
-        model="<results>/models/sft-merged",
+        model=ancient("<results>/models/sft-merged"),
+        manifest="<results>/models/sft-merged.json",
         weights="<results>/models/sft-longer/adapter_model.safetensors",
         adapter_config="<results>/models/sft-longer/adapter_config.json",
     output:
         merged=directory("<results>/models/sft-longer-merged"),
+        manifest="<results>/models/sft-longer-merged.json",
     log:
         "<logs>/merge_sft_longer.log",
     benchmark:

@@ -61,6 +61,7 @@ def merge(directory: Path, model: str, name: str) -> Path:
     merged = directory / f"{name}-merged"
     words = ["--model", directory / model, "--weights", directory / name / OUTPUTS[0]]
     words += ["--adapter-config", directory / name / OUTPUTS[1], "--merged", merged]
+    words += ["--manifest", f"{merged}.json"]
     merge_adapter.main([str(word) for word in words])
     return merged
 
@@ -248,6 +249,7 @@ def test_merge_keeps_the_bases_dtype_and_leaves_a_chat_template_out(trained, tmp
     tokenizer.save_pretrained(base)
     words = ["--model", base, "--weights", trained / "sft" / OUTPUTS[0]]
     words += ["--adapter-config", trained / "sft" / OUTPUTS[1], "--merged", tmp_path / "merged"]
+    words += ["--manifest", tmp_path / "merged.json"]
     merge_adapter.main([str(word) for word in words])
     assert models.load_model(tmp_path / "merged", "auto").dtype == torch.bfloat16
     assert _mentions_chat_template(base) and not _mentions_chat_template(tmp_path / "merged")
@@ -264,6 +266,7 @@ def test_an_adapter_of_another_model_is_refused(trained, tmp_path, capsys):
     inputs(tmp_path, num_hidden_layers=3)
     words = ["--model", tmp_path / "base", "--weights", trained / "sft" / OUTPUTS[0]]
     words += ["--adapter-config", trained / "sft" / OUTPUTS[1], "--merged", tmp_path / "merged"]
+    words += ["--manifest", tmp_path / "merged.json"]
     with pytest.raises(SystemExit):
         merge_adapter.main([str(word) for word in words])
     assert "trained on another model" in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
     python -m workflow_scripts.merge_adapter --model results/base/model.json \\
         --weights adapter_model.safetensors --adapter-config adapter_config.json \\
-        --merged results/models/sft-merged
+        --merged results/models/sft-merged --manifest results/models/sft-merged.json
 """
 
 import argparse
@@ -21,6 +21,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser.add_argument("--weights", required=True, help="the adapter's weights")
     parser.add_argument("--adapter-config", required=True, help="the adapter's config")
     parser.add_argument("--merged", required=True, help="model directory to make")
+    parser.add_argument("--manifest", required=True, help="JSON to write: SHA-256 of each of its files")
     return parser.parse_args(argv)
 
 
@@ -31,7 +32,7 @@ def main(argv=None) -> None:
         from workflow_scripts.core import hashing, models, provenance, training_adapters
         from workflow_scripts.core.outputs import guarded, write_json
 
-        with guarded(arguments.merged) as (merged,):
+        with guarded(arguments.merged, arguments.manifest) as (merged, manifest):
             record = json.loads(Path(arguments.adapter_config).read_text(encoding="utf-8"))
             reference = models.resolve_model(arguments.model)
             # The CPU, as no arithmetic but one addition per weight is to be done.
@@ -45,6 +46,7 @@ def main(argv=None) -> None:
                 "adapter_sha256": hashing.sha256_file(arguments.weights),
             }
             write_json(merged / training_adapters.LINEAGE, lineage)
+            write_json(manifest, {"files": hashing.sha256_tree(merged)})
 
 
 if __name__ == "__main__":

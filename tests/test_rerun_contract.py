@@ -1,0 +1,199 @@
+"""What a change reruns, on the real workflow: a finished run is copied, one thing changed, Snakemake asked.
+
+What ought to rerun is worked out here from the modules' imports and from the graph of all jobs.
+"""
+
+import os
+import random
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import TINY, copy_sources, run_snakemake
+from workflow_scripts.core.code_digest import imports_of
+
+pytestmark = pytest.mark.slow
+VARIANT = "beta-0.3"  # one that no other arm depends on
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a dry run."""
+
+    rule: str
+    inputs: frozenset
+    outputs: frozenset
+
+    def __repr__(self):
+        return f"{self.rule} -> {min(self.outputs)}"
+
+
+def jobs_in(text: str) -> set[Job]:
+    """The jobs that a dry run prints, but for `all`."""
+    jobs = set()
+    for block in re.split(r"\n(?=(?:local)?rule \w+:)", text)[1:]:
+        rule = re.match(r"(?:local)?rule (\w+):", block)[1]
+        files = [re.search(rf"^    {kind}: (.*)$", block, re.MULTILINE) for kind in ("input", "output")]
+        inputs, outputs = (frozenset(found[1].split(", ")) if found else frozenset() for found in files)
+        if rule != "all":
+            jobs.add(Job(rule, inputs, outputs))
+    return jobs
+
+
+def dry_run(directory: Path, *arguments: str) -> set[Job]:
+    result = run_snakemake(directory, "--dry-run", "--quiet", "host", *arguments)
+    assert result.returncode == 0, result.stdout[-4000:]
+    jobs = jobs_in(result.stdout)
+    assert jobs or "Nothing to be done" in result.stdout
+    return jobs
+
+
+def with_downstream(jobs: set[Job], graph: set[Job]) -> set[Job]:
+    """Jobs and all that use what they make, directly or not."""
+    found = set(jobs)
+    while True:
+        made = {file for job in found for file in job.outputs}
+        more = {job for job in graph - found if job.inputs & made}
+        if not more:
+            return found
+        found |= more
+
+
+def modules_of_rules() -> dict[str, str]:
+    """{rule: its module}, from the rule files; `use rule a as b` has the module of a unless it names one."""
+    modules = {}
+    text = "\n".join(file.read_text() for file in sorted(Path("rules").glob("*.smk")))
+    for block in re.split(r"^(?=(?:use )?rule )", text, flags=re.MULTILINE)[1:]:
+        inherited, name = re.match(r"(?:use rule (\w+) as|rule) (\w+)", block).groups()
+        script = re.search(r'script="(.*?)"', block)
+        module = script[1] if script else modules.get(inherited)
+        if module:
+            modules[name] = module
+    return modules
+
+
+@pytest.fixture(scope="module")
+def graph(finished_run):
+    """Every job of the workflow."""
+    return dry_run(finished_run, "--forceall")
+
+
+@pytest.fixture
+def copy(finished_run, tmp_path):
+    """A copy of the finished run, modification times kept."""
+    target = tmp_path / "run"
+    subprocess.run(["cp", "-a", "--reflink=auto", str(finished_run), str(target)], check=True)
+    return target
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_a_finished_run_has_nothing_to_do(finished_run, graph):
+    assert dry_run(finished_run) == set()
+    assert len(graph) > 40
+
+
+def test_touching_every_file_reruns_nothing(copy):
+    files = sorted(path for path in copy.rglob("*") if ".snakemake" not in path.parts)
+    random.Random(0).shuffle(files)
+    for age, path in enumerate(files):
+        os.utime(path, (path.stat().st_atime, 2_000_000_000 + age))
+    assert dry_run(copy) == set()
+
+
+def test_a_fresh_clone_with_the_results_of_another_reruns_nothing(finished_run, tmp_path):
+    clone = copy_sources(tmp_path / "clone")
+    for path in clone.rglob("*"):
+        os.utime(path)
+    for name in ("results", "reports", "logs", "benchmarks", ".snakemake"):
+        shutil.copytree(finished_run / name, clone / name, dirs_exist_ok=True)
+    assert dry_run(clone) == set()
+
+
+def reordered(value):
+    """The same YAML value with every mapping's keys in the opposite order."""
+    if isinstance(value, dict):
+        return {key: reordered(value[key]) for key in reversed(value)}
+    return [reordered(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", ["config/config.yaml", TINY])
+def test_reordering_the_keys_of_the_config_reruns_nothing(copy, name):
+    text = yaml.safe_dump(reordered(yaml.safe_load((copy / name).read_text())), sort_keys=False)
+    (copy / name).write_text(f"# another comment\n{text}")
+    assert dry_run(copy) == set()
+
+
+def test_editing_a_comment_in_a_caption_reruns_the_report_alone(copy):
+    caption = sorted((copy / "reports/captions").glob("*.rst"))[0]
+    caption.write_text(f"{caption.read_text()}\n.. a comment\n")
+    assert {job.rule for job in dry_run(copy)} == {"summary_page"}
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "hashing.py",
+        "critic.py",
+        "cleaning.py",
+        "deduplication.py",
+        "preferences.py",
+        "training.py",
+        "gates.py",
+        "statistics/mcnemar.py",
+    ],
+)
+def test_editing_a_core_module_reruns_the_rules_that_import_it_and_what_follows(copy, graph, module):
+    name = f"workflow_scripts/core/{module}"
+    path = copy / name
+    path.write_text(f"{path.read_text()}\n# an edit\n")
+    importers = {rule for rule, script in modules_of_rules().items() if name in imports_of(script)}
+    direct = {job for job in graph if job.rule in importers}
+    assert direct
+    assert dry_run(copy) == with_downstream(direct, graph)
+
+
+def test_changing_a_variant_s_beta_reruns_that_variant_alone(copy, graph):
+    edit(copy / TINY, "beta: 0.3", "beta: 0.31")
+    found = dry_run(copy)
+    trained = {job for job in graph if job.rule == "train_dpo" and VARIANT in str(job.outputs)}
+    assert len(trained) == 1
+    assert found == with_downstream(trained, graph)
+    assert {job for job in found if job.rule.startswith(("train", "merge"))} == {
+        job for job in graph if job.rule in ("train_dpo", "merge_dpo") and VARIANT in str(job.outputs)
+    }
+    answered = {job for job in found if job.rule == "respond"}
+    assert answered and all(VARIANT in str(job.outputs) for job in answered)
+
+
+def test_one_more_shard_makes_one_job_and_what_follows(copy):
+    edit(copy / TINY, "shard_size: 48\n  shards: 2", "shard_size: 48\n  shards: 3")
+    found = dry_run(copy)
+    made = {job for job in found if job.rule == "generate_shard"}
+    assert len(made) == 1 and "002" in str(made)
+    assert found == with_downstream(made, dry_run(copy, "--forceall"))
+
+
+def test_an_environment_s_comment_reruns_nothing_and_its_pin_reruns_its_rules(copy, graph):
+    path = copy / "envs/train.yaml"
+    path.write_text(f"# a comment\n{path.read_text()}")
+    assert dry_run(copy) == set()
+    edit(path, "peft==", "peft==1.")
+    found = dry_run(copy)
+    assert {"base_model", "train_sft", "train_dpo"} <= {job.rule for job in found}
+    assert "test_set" not in {job.rule for job in found}
+
+
+def test_editing_a_prompt_reruns_the_rules_that_use_it(copy, graph):
+    prompt = "config/prompts/critic.j2"
+    (copy / prompt).write_text((copy / prompt).read_text().replace("Verdict", "Judgement"))
+    assert dry_run(copy) == with_downstream({job for job in graph if prompt in job.inputs}, graph)
