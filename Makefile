@@ -69,7 +69,7 @@ demo-base: $(INSTALLED)  ## pretrain the embedded base again (minutes; not part 
 	@snakemake --snakefile rules/demo_base.smk --profile $(PROFILE) $(if $(CORES),--cores $(CORES)) $(ARGS)
 
 test: lint  ## check the style and run the tests
-	@$(VENV)/bin/python -m pytest -m "not integration" $(ARGS)
+	@$(VENV)/bin/python -m pytest $(ARGS)
 
 test-integration: $(INSTALLED_DEV)  ## go through make demo in a fresh clone
 	@$(VENV)/bin/python -m pytest -m integration $(ARGS)
