@@ -19,6 +19,9 @@ INSTALLED_DEV := $(VENV)/installed-dev
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-compile
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONUNBUFFERED := 1
+# Bytecode is written when a module is first imported, not for everything at installation. Where it may not be written, each
+# job compiles all it imports anew, for ten seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 # With another RESULTS everything goes below it, so that two runs can lie side by side.
 ifeq ($(RESULTS),results)
