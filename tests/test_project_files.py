@@ -89,8 +89,6 @@ def third_party_imports(path):
 
 @pytest.mark.parametrize(("rule", "module", "conda"), list(rules()), ids=lambda value: str(value))
 def test_an_environment_has_what_its_rules_import(rule, module, conda):
-    if not Path(module).exists():
-        pytest.skip(f"{module} is not written yet")
     imported = set().union(*(third_party_imports(file) for file in imports_of(module)))
     assert imported <= environment(conda).keys(), rule
 
