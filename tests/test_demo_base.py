@@ -11,6 +11,7 @@ import yaml
 
 from workflow_scripts import demo_model_card, demo_pretrain, demo_tokenizer
 from workflow_scripts.core import demo_behaviour, demo_pretraining, hashing
+from workflow_scripts.core.errors import InputError
 
 SHIPPED = Path("resources/demo_base")
 TEXTS = [
@@ -196,3 +197,8 @@ def test_the_card_holds_the_numbers_of_the_files(tmp_path):
     )  # fmt: skip
     assert card.read_text() == (SHIPPED / "README.md").read_text()
     assert f"{training['tokens']:,}" in card.read_text()
+
+
+def test_a_base_that_answers_nothing_right_is_not_measured():
+    with pytest.raises(InputError, match="pretraining.tokens: .* train longer"):
+        demo_behaviour.critic_report(None, None, [], [{}, {}], ["a", "b"], [False, False])

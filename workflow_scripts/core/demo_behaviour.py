@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from workflow_scripts.core import checks, cleaning, critic, prompts
 from workflow_scripts.core.engines import Engine, Sampling
+from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.exemplars import draw_exemplars
 from workflow_scripts.core.hashing import derive_seed
 from workflow_scripts.core.metrics import rate
@@ -73,7 +74,13 @@ def answers(
 
 
 def critic_report(engine, template, principles, items, responses, right) -> dict:
-    """AUC of the critic's margins, over all and by family (where right and wrong answers both occur)."""
+    """AUC of the critic's margins, over all and by family (where right and wrong answers both occur).
+
+    InputError when the answers are all right or all wrong.
+    """
+    if len(set(right)) < 2:
+        remedy = "a critic is measured on right and wrong answers, and all are alike: train longer"
+        raise InputError(field="pretraining.tokens", remedy=remedy)
     pairs = [(item["instruction"], response) for item, response in zip(items, responses, strict=True)]
     margins = [
         judgement.margin for judgement in judge_distinct(engine, template, principles, pairs, "verdicts")
