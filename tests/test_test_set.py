@@ -168,3 +168,8 @@ def test_a_size_that_cannot_be_filled_leaves_nothing(tmp_path, capsys):
     assert error.value.code == 1
     assert "items of type list = 4011" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_order_of_the_sizes_changes_nothing():
+    backwards = dict(reversed(SIZES.items()))
+    assert task_splits.draw_splits(WORLD, backwards, 1) == task_splits.draw_splits(WORLD, SIZES, 1)

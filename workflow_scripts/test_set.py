@@ -37,8 +37,7 @@ def main(argv=None) -> None:
     targets = [getattr(arguments, split) for split in SPLITS]
     with job("test_set"), guarded(*targets) as outputs:
         tasks = load_tasks(arguments.tasks)
-        sizes = {split: settings["sizes"][split] for split in SPLITS}
-        items = draw_splits(tasks, sizes, settings["seed"])
+        items = draw_splits(tasks, settings["sizes"], settings["seed"])
         origin = provenance(
             model={},
             engine={},

@@ -102,7 +102,7 @@ def draw_splits(tasks: Tasks, sizes: dict[str, int], seed: int) -> list[dict]:
     limits = {family.name: family_capacity(family, share, asked[family.type]) for family in tasks.families}
     seen: set[str] = set()
     items = []
-    for split in sizes:
+    for split in [name for name in SPLITS if name in sizes]:  # in one order, whatever that of the sizes
         for name, size in shares[split].items():
             families = [family for family in tasks.families if family.type == name]
             counts = share_out(
