@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo run report performance dag demo-base test test-integration lint clean setup
+.PHONY: help demo run report gates performance benchmark-compare dag demo-base test test-integration lint clean setup
 
 # May be given on the command line: make demo SEED=2 RESULTS=results-seed-2 CORES=4 CONFIG="a.yaml b.yaml" ARGS=--dry-run
 CORES ?=
@@ -64,6 +64,13 @@ dag: $(INSTALLED)  ## write the graph of rules to reports/ (Mermaid, DOT, and SV
 	@if command -v dot > /dev/null; then dot -Tsvg $(REPORTS)/rules.dot > $(REPORTS)/rules.svg; fi
 	@ls $(REPORTS)/rules.*
 
+gates: $(INSTALLED)  ## print how often the sft and dpo gates err, for this configuration
+	@$(SNAKEMAKE) $(ARGS) $(RESULTS)/gates/error_rates.json
+	@$(VENV)/bin/python -m workflow_scripts.gate_error_rates --print $(RESULTS)/gates/error_rates.json
+
+benchmark-compare: $(INSTALLED_DEV)  ## time compare on 10,000 items against plain resampling
+	@$(VENV)/bin/python -m benchmarks.compare_speed
+
 performance: $(INSTALLED)  ## write docs/performance.md from the last run's benchmarks
 	@$(VENV)/bin/python -m workflow_scripts.performance_table --benchmarks $(BENCHMARKS) \
 		--sessions $(RESULTS)/sessions --table docs/performance.md
@@ -86,7 +93,8 @@ lint: $(INSTALLED_DEV)  ## check the style of Python and Snakemake files
 setup: $(INSTALLED_DEV)  ## create .venv with everything, for work on the project
 
 clean:  ## remove results, reports, logs and Snakemake's records; .venv stays
-	rm -rf $(RESULTS) logs benchmarks .snakemake
+	rm -rf $(RESULTS) logs .snakemake
+	rm -f benchmarks/*.jsonl
 	find reports -mindepth 1 -maxdepth 1 ! -name captions ! -name templates -exec rm -rf {} +
 
 $(INSTALLED): requirements.txt constraints.txt
