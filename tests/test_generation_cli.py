@@ -18,7 +18,8 @@ from workflow_scripts import (
     score,
     select_pairs,
 )
-from workflow_scripts.core import deduplication, hashing, schemas
+from workflow_scripts.core import hashing, schemas
+from workflow_scripts.core.deduplication import exact
 from workflow_scripts.core.outputs import write_json
 
 SAMPLING = {"temperature": 1.2, "max_new_tokens": 16, "stop": ["\nQuestion:"]}
@@ -180,8 +181,8 @@ def test_training_set(run):
     assert metric["examples"] == len(run.train) > 3
     assert all(metric[f"overlap_{name}"] == 0 for name in ("test", "dev", "calibration", "exemplars"))
     held_out = schemas.read_records(run.root / "test.parquet", schemas.ITEMS)
-    known = {deduplication.instruction_sha256(row["instruction"]) for row in held_out}
-    names = [deduplication.instruction_sha256(row["instruction"]) for row in run.train]
+    known = {exact.instruction_sha256(row["instruction"]) for row in held_out}
+    names = [exact.instruction_sha256(row["instruction"]) for row in run.train]
     assert len(set(names)) == len(names) and not known & set(names)
     removed = sum(len(hashes) for hashes in run.overlap["removed"].values())
     assert removed > 0 and metric["removed_duplicates"] > 0

@@ -145,7 +145,7 @@ def test_editing_a_comment_in_a_caption_reruns_the_report_alone(copy):
         "hashing.py",
         "critic.py",
         "cleaning.py",
-        "deduplication.py",
+        "deduplication/exact.py",
         "preferences.py",
         "training.py",
         "gates.py",

@@ -8,7 +8,7 @@ import yaml
 
 from workflow_scripts import test_set, test_set_audit
 from workflow_scripts.core import schemas, task_splits, tasks
-from workflow_scripts.core.deduplication import normalise
+from workflow_scripts.core.deduplication.exact import normalise
 from workflow_scripts.core.errors import InputError
 
 MICROWORLD = "config/tasks/microworld.yaml"

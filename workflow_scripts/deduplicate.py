@@ -10,9 +10,10 @@ The overlap report is counted on the training file as written.
 import argparse
 import json
 
-from workflow_scripts.core import deduplication, hashing, prompts, schemas
+from workflow_scripts.core import hashing, prompts, schemas
 from workflow_scripts.core.code_digest import code_digest
 from workflow_scripts.core.completions import completion_of
+from workflow_scripts.core.deduplication import exact, overlap
 from workflow_scripts.core.exemplars import load_exemplars
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.records import read_shards
@@ -70,7 +71,7 @@ def metrics_of(report: dict, removed: dict[str, list[str]], accepted: int, disti
 def main(argv=None) -> None:
     """Write the training examples, read them back, and write what they share with held-out data (nothing)."""
     arguments = parse_arguments(argv)
-    with job("deduplicate"), guarded(arguments.train, arguments.overlap) as (train, overlap):
+    with job("deduplicate"), guarded(arguments.train, arguments.overlap) as (train, overlap_file):
         records = read_shards(arguments.records)
         accepted = [row for row in records if row["accepted"]]
         references = {
@@ -82,8 +83,8 @@ def main(argv=None) -> None:
         exemplars = load_exemplars(arguments.exemplars)
         references["exemplars"] = [exemplar["instruction"] for exemplar in exemplars]
 
-        first = deduplication.first_positions(row["instruction"] for row in accepted)
-        kept, removed = deduplication.remove_overlap([accepted[position] for position in first], references)
+        first = exact.first_positions(row["instruction"] for row in accepted)
+        kept, removed = overlap.remove_overlap([accepted[position] for position in first], references)
         template = prompts.load_template(arguments.template)
         derivation = {
             "code_digest": code_digest(__file__),
@@ -94,18 +95,18 @@ def main(argv=None) -> None:
         )
 
         written = schemas.read_records(train, schemas.SFT_EXAMPLES)
-        report = deduplication.overlap_report([row["instruction"] for row in written], references)
+        report = overlap.overlap_report([row["instruction"] for row in written], references)
         content = {
             "stage": "deduplicate",
             "metrics": metrics_of(report, removed, len(accepted), len(first)),
-            "methods": [deduplication.METHOD],
+            "methods": [overlap.METHOD],
             "removed": {name: sorted(digests) for name, digests in removed.items()},
             "shared": report["shared"],
             "references": report["references"],
             "instructions_sha256": report["instructions_sha256"],
             "train_sha256": hashing.sha256_file(train),
         }
-        write_json(overlap, content)
+        write_json(overlap_file, content)
         counts = f"{len(accepted)} accepted, {len(first)} distinct, {len(kept)} kept"
         say(f"deduplicate: {len(records)} records, {counts}")
 

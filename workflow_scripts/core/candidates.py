@@ -14,7 +14,7 @@ from workflow_scripts.core.answers import (
     rejection,
     sampling_of,
 )
-from workflow_scripts.core.deduplication import instruction_sha256
+from workflow_scripts.core.deduplication.exact import instruction_sha256
 from workflow_scripts.core.engines import Engine
 from workflow_scripts.core.verdicts import judge_distinct
 

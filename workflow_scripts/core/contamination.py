@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workflow_scripts.core import critic, prompts
-from workflow_scripts.core.deduplication import normalise
+from workflow_scripts.core.deduplication.exact import normalise
 from workflow_scripts.core.errors import InputError
 
 CHATML = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"

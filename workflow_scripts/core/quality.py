@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 
 from workflow_scripts.core import cleaning
-from workflow_scripts.core.deduplication import first_positions, instruction_sha256
+from workflow_scripts.core.deduplication.exact import first_positions, instruction_sha256
 from workflow_scripts.core.metrics import histogram, rate
 
 INSTRUCTION_REASONS = ("malformed_instruction", "truncated_instruction")

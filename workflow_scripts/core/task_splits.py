@@ -5,7 +5,7 @@ import random
 from collections import Counter
 
 from workflow_scripts.core import checks
-from workflow_scripts.core.deduplication import normalise
+from workflow_scripts.core.deduplication.exact import normalise
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import canonical_json, derive_seed, record_id, sha256_text
 from workflow_scripts.core.task_language import Family

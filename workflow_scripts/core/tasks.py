@@ -28,7 +28,7 @@ import jinja2
 import yaml
 
 from workflow_scripts.core import checks, task_language
-from workflow_scripts.core.deduplication import normalise
+from workflow_scripts.core.deduplication.exact import normalise
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import canonical_json
 from workflow_scripts.core.task_language import TYPES, Family, Fault

@@ -1,40 +1,14 @@
-"""Exact deduplication of instructions, and the proof that training data shares none with held-out data."""
+"""The proof that training data shares no instruction with held-out data."""
 
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from workflow_scripts.core import hashing
+from workflow_scripts.core.deduplication.exact import instruction_sha256
 
 METHOD = {
     "name": "exact_normalised",
     "description": "NFKC, casefold, single spaces, no punctuation at either end; then equal SHA-256",
 }
-
-
-def normalise(instruction: str) -> str:
-    """Text under which two instructions count as the same: NFKC, casefold, single spaces, bare edges.
-
-    Punctuation inside stays ("Which is red: a or b?" keeps its colon). A text of punctuation alone stays
-    as it is, so that two different ones are not taken for each other.
-    """
-    text = " ".join(unicodedata.normalize("NFKC", instruction).casefold().split())
-    letters = [
-        position for position, character in enumerate(text) if unicodedata.category(character)[0] not in "PZ"
-    ]
-    return text[letters[0] : letters[-1] + 1] if letters else text
-
-
-def instruction_sha256(instruction: str) -> str:
-    """SHA-256 of the normalised instruction."""
-    return hashing.sha256_text(normalise(instruction))
-
-
-def first_positions(instructions: Iterable[str]) -> list[int]:
-    """Positions of the first instruction of each normalised text, in the given order."""
-    first = {}
-    for position, instruction in enumerate(instructions):
-        first.setdefault(instruction_sha256(instruction), position)
-    return list(first.values())
 
 
 def remove_overlap(

@@ -1,0 +1,1 @@
+"""Duplicates within the data, and overlap with what is held out."""
