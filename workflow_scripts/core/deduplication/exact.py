@@ -1,9 +1,10 @@
 """Instructions that are the same but for case, spacing, character forms, and punctuation at the edges."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from workflow_scripts.core import hashing
+from workflow_scripts.core.deduplication.match import Match
 
 
 def _is_bare(character: str) -> bool:
@@ -36,3 +37,18 @@ def first_positions(instructions: Iterable[str]) -> list[int]:
     for position, instruction in enumerate(instructions):
         first.setdefault(instruction_sha256(instruction), position)
     return list(first.values())
+
+
+def matches(texts: Sequence[str], references: Sequence[str]) -> dict[int, Match]:
+    """{position of a text: the first reference that is the same once both are normalised}."""
+    known = {}
+    for position, reference in enumerate(references):
+        known.setdefault(normalise(reference), position)
+    keys = enumerate(map(normalise, texts))
+    return {position: Match(known[key], 1.0) for position, key in keys if key in known}
+
+
+def repeats(texts: Sequence[str]) -> dict[int, Match]:
+    """{position of a text: the first text before it that is the same once both are normalised}."""
+    found = matches(texts, texts)
+    return {position: match for position, match in found.items() if match.position != position}
