@@ -42,6 +42,12 @@ def test_responses_keep_their_inside():
         ("owl\n\nReview\nQuestion: x", ["Question:", "Review"]),
         ("Assistant: owl", ["Assistant:"]),
         ("owl<|im_end|>", ["<|im_end|>"]),
+        ("owl\n### Question 2: next?", ["Question:"]),
+        ("owl\n**Answer:** crow", ["Answer:"]),
+        ("owl\nQuestions: none", []),
+        ("owl\nThe answer: crow", []),
+        ("owl</s>", ["</s>"]),
+        ("owl<|endoftext|>crow", ["<|endoftext|>"]),
     ],
 )
 def test_leaked_delimiters(text, leaked):

@@ -7,6 +7,10 @@ from workflow_scripts.core.prompts import chat_markers_in
 # Words that open a part of a prompt; at the start of a line they show that a completion ran on into the next.
 DELIMITERS = ("Question:", "Answer:", "Verdict:", "Review", "Tasks:", "Instruction:", "Response:")
 SPEAKERS = ("Human:", "User:", "Assistant:", "System:")
+# The end of a text as tokenizers write it: a model that spells it out has learnt it as text.
+END_MARKERS = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>")
+# "### Question 2:" and "**Answer:**" open a part as "Question:" does.
+DECORATED = r"[#>*_\s]*{word}\s{{0,3}}\d{{0,3}}[*_]{{0,3}}:"
 NUMBERING = re.compile(r"^\s*(?:\d{1,3}[.)]|[-*\u2022])\s+")
 MOST_CHARACTERS = 1000
 
@@ -35,15 +39,18 @@ def clean_response(text: str) -> str:
     return text.strip()
 
 
+def _opens(word: str, line: str) -> bool:
+    """Whether a line opens with a delimiter; one without a colon must be the whole line."""
+    if not word.endswith(":"):
+        return line == word
+    return re.match(DECORATED.format(word=word[:-1]), line) is not None
+
+
 def leaked_delimiters(text: str) -> list[str]:
-    """Prompt delimiters and speakers that open a line, and chat markers anywhere in a text, in that order."""
+    """Delimiters and speakers that open a line, then chat and end markers anywhere in a text."""
     lines = [line.strip() for line in text.splitlines()]
-    opened = [
-        word
-        for word in (*DELIMITERS, *SPEAKERS)
-        if any(line.startswith(word) if word.endswith(":") else line == word for line in lines)
-    ]
-    return opened + chat_markers_in(text)
+    opened = [word for word in (*DELIMITERS, *SPEAKERS) if any(_opens(word, line) for line in lines)]
+    return opened + chat_markers_in(text) + [marker for marker in END_MARKERS if marker in text]
 
 
 def problems(instruction: str | None, response: str, finish_reason: str) -> list[str]:

@@ -1,0 +1,46 @@
+"""Phrases by which an assistant speaks of itself, refuses, or turns to its user; a base has no such voice."""
+
+import re
+
+SELF = (
+    r"(?:an? )?(?:(?:ai|artificial intelligence)(?: (?:language )?model| assistant| system)?"
+    r"|(?:large )?language model|(?:virtual |digital )?assistant|chatbot)"
+)
+CANNOT = r"(?:can't|cannot|can not|won't|will not|am unable to|am not able to|'m unable to|'m not able to)"
+# What an assistant says that it will not do; "I cannot swim" is none of it.
+SERVICE = (
+    r"(?:help (?:you )?with|assist (?:you )?with|fulfil|comply|provide|answer (?:that|this)|discuss|engage"
+    r"|do that|(?:create|generate|write|produce) (?:that|this|such|content)"
+    r"|access (?:the internet|real-time|external))"
+)
+OPENING = r"\A\s*(?:sure|certainly|absolutely|of course|great question)"
+PHRASES = re.compile(
+    "|".join(
+        [
+            rf"\bas {SELF}\b,? i\b",
+            rf"\bi(?:'m| am) (?:just |only |merely )?{SELF}\b",
+            r"\bmy (?:training data|knowledge cutoff|programming)\b",
+            r"\bi(?:'m| am) (?:very |so |really )?sorry,? but\b",
+            rf"^(?:sorry|apologies|unfortunately),? (?:but )?i ?{CANNOT}\b",
+            rf"\bi ?{CANNOT} {SERVICE}\b",
+            rf"{OPENING}\b[!,.]* (?:here|i['\s]|let)",
+            rf"{OPENING}!",
+            r"\bi hope (?:this|that) helps\b",
+            r"\bfeel free to (?:ask|reach out)\b",
+            r"\bis there anything else i can\b",
+            r"\bhow (?:can|may) i (?:help|assist) you\b",
+            r"\bi(?:'m| am|'d be) (?:here|happy|glad) to (?:help|assist)\b",
+            r"\blet me know if you (?:have any|need|would like|want)\b",
+        ]
+    ),
+    re.IGNORECASE | re.MULTILINE,
+)
+QUOTED = re.compile(r"\"[^\"\n]*\"|\u201c[^\u201d\n]*\u201d|(?<!\w)'[^'\n]+'(?!\w)")
+
+
+def assistant_phrases(text: str) -> list[str]:
+    """The assistant's phrases in a text, in order, as they are written there.
+
+    What stands between quotation marks is somebody else's voice, and is left out.
+    """
+    return [match[0] for match in PHRASES.finditer(QUOTED.sub(" ", text.replace("\u2019", "'")))]
