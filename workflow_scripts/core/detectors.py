@@ -3,13 +3,14 @@
 They are judged themselves, on the labelled examples of resources/detectors (core/detector_quality.py).
 """
 
+import math
 import re
 from collections import Counter
 
 from workflow_scripts.core.assistant_voice import assistant_phrases
 from workflow_scripts.core.cleaning import leaked_delimiters
 
-LOOP_REPEATS = 4
+LOOP_COPIES = 3.5
 LOOP_CHARACTERS = 16
 LOOP_LARGEST_UNIT = 400
 REPEATED_LINE_CHARACTERS = 20
@@ -32,11 +33,13 @@ PAIRS = (("(", ")"), ("[", "]"), ("{", "}"), ("\u201c", "\u201d"))
 
 
 def ends_in_loop(text: str) -> bool:
-    """Whether a text ends in at least four copies of one unit of up to 400 characters, 16 or more in all."""
-    text = " ".join(text.split()) + " "
-    for unit in range(1, min(len(text) // LOOP_REPEATS, LOOP_LARGEST_UNIT) + 1):
-        tail = text[-unit * LOOP_REPEATS :]
-        if len(tail) >= LOOP_CHARACTERS and tail == tail[:unit] * LOOP_REPEATS:
+    """Whether a text ends in three and a half copies of a unit of up to 400 characters, 16 or more in all."""
+    text = " ".join(text.split())
+    for unit in range(1, LOOP_LARGEST_UNIT + 1):
+        length = max(LOOP_CHARACTERS, math.ceil(LOOP_COPIES * unit))
+        if length > len(text):
+            return False
+        if text[-length:-unit] == text[unit - length :]:
             return True
     return False
 
