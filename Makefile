@@ -65,8 +65,7 @@ dag: $(INSTALLED)  ## write the graph of rules to reports/ (Mermaid, DOT, and SV
 	@ls $(REPORTS)/rules.*
 
 gates: $(INSTALLED)  ## print how often the sft and dpo gates err, for this configuration
-	@$(SNAKEMAKE) $(ARGS) $(RESULTS)/gates/error_rates.json
-	@$(VENV)/bin/python -m workflow_scripts.gate_error_rates --print $(RESULTS)/gates/error_rates.json
+	@$(SNAKEMAKE) --forcerun gate_error_rates $(ARGS) -- $(RESULTS)/gates/error_rates.json
 
 benchmark-compare: $(INSTALLED_DEV)  ## time compare on 10,000 items against plain resampling
 	@$(VENV)/bin/python -m benchmarks.compare_speed

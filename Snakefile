@@ -25,6 +25,7 @@ include: "rules/deduplication.smk"
 include: "rules/sft.smk"
 include: "rules/preferences.smk"
 include: "rules/dpo.smk"
+include: "rules/preregistration.smk"
 include: "rules/evaluation.smk"
 include: "rules/report.smk"
 

@@ -4,13 +4,13 @@ Needs the config, which is checked here before any rule is made.
 """
 
 from functools import cache
-from pathlib import Path
 
 from workflow_scripts.core import code_digest as code
 from workflow_scripts.core import sessions
 from workflow_scripts.core.config_validation import check_config
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import canonical_json
+from workflow_scripts.core.model_files import loaded_files
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -40,9 +40,21 @@ def settings(*keys):
 
 
 def model_files():
-    """The files of a local base, so that a changed base reruns everything; none for a hub repository (pinned revision)."""
+    """What a local base is loaded from, so that a changed base reruns everything; none for a pinned hub repository."""
     path = config["base_model"]["path"]
-    return sorted(str(file) for file in Path(path).iterdir() if file.is_file()) if path else []
+    return [str(file) for file in loaded_files(path)] if path else []
+
+
+def base_model_settings():
+    """What names the base; how it continues the sentinels is another rule's matter."""
+    names = ("path", "repo", "revision", "accept_chat_template")
+    return canonical_json({"base_model": {name: config["base_model"][name] for name in names}})
+
+
+def recorded_rates():
+    """The base's recorded rates on the sentinels, where the config names them."""
+    path = config["base_model"]["recorded_rates"]
+    return [path] if path else []
 
 
 def shots_settings():
@@ -136,6 +148,11 @@ def arm_gates(wildcards):
     return gates
 
 
+def arm_registration(wildcards):
+    """The registered plan, which exists before any arm answers a test item; dev answers need none."""
+    return "<results>/statistics/preregistration.json" if wildcards.evaluation == "evaluation" else []
+
+
 def evaluation_items(wildcards):
     """The test items for `evaluation`, the dev items for `dev_evaluation`."""
     return (
@@ -152,6 +169,24 @@ def comparisons():
     for variant in sorted(config["dpo"]["variants"]):
         steps += [("base", f"dpo-{variant}"), ("sft", f"dpo-{variant}"), ("sft-longer", f"dpo-{variant}")]
     return [primary, *[pair for pair in steps if pair != primary]]
+
+
+def registration_settings():
+    """What is registered: the statistics with the pairs of arms to compare, and the criteria of the claim."""
+    statistics = {**config["statistics"], "comparisons": comparisons()}
+    return canonical_json({"statistics": statistics, "claim": config["gates"]["claim"]})
+
+
+def gate_error_settings():
+    """What the error rates of the gates on a lift depend on."""
+    return canonical_json(
+        {
+            "gates": {gate: config["gates"][gate] for gate in ("sft", "dpo")},
+            "n": config["test_set"]["sizes"]["dev"],
+            "confidence": config["statistics"]["confidence"],
+            "planned_discordance": config["statistics"]["planned_discordance"],
+        }
+    )
 
 
 def comparison_settings():

@@ -14,6 +14,7 @@ rule respond:
         template=arm_template,
         guard="<results>/base/guard.json",
         gates=arm_gates,
+        registration=ancient(arm_registration),
     output:
         responses="<results>/{evaluation}/{arm}/responses.parquet",
     log:
@@ -84,6 +85,7 @@ rule compare:
     input:
         script="workflow_scripts/compare.py",
         scores=collect("<results>/evaluation/{arm}/scores.parquet", arm=arms()),
+        registration="<results>/statistics/preregistration.json",
     output:
         comparisons=report(
             "<results>/statistics/comparisons.json",
@@ -104,7 +106,7 @@ rule compare:
         settings=comparison_settings(),
     shell:
         "python -m {params.module} --settings {params.settings:q} --scores {input.scores:q}"
-        " --comparisons {output.comparisons:q} 2>&1 | tee {log:q}"
+        " --registration {input.registration:q} --comparisons {output.comparisons:q} 2>&1 | tee {log:q}"
 
 
 rule evaluation_audit:

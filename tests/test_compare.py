@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from statsmodels.stats.multitest import multipletests
 
 from tests.evaluation_files import scored_rows, write_arm, write_jsonl
 from workflow_scripts import compare
@@ -18,7 +19,7 @@ from workflow_scripts.core.statistics.comparisons import compare_pair
 ENTRY = {
     "baseline", "candidate", "scope", "n", "both", "only_baseline", "only_candidate", "neither",
     "baseline_rate", "candidate_rate", "difference", "mcnemar", "adjusted_p", "significant", "cohens_h",
-    "minimum_detectable_effect", "clusters",
+    "minimum_detectable_effect", "clusters", "role", "level",
 }  # fmt: skip
 
 
@@ -60,7 +61,8 @@ def test_the_schema(tmp_path, two_files):
     assert result["bootstrap_samples"] == 500
     assert result["seed"] == 3
     assert result["clusters"] == 9
-    assert "primary endpoint" in result["adjustment"]["overall"]
+    assert result["adjustment"] == {"arms": "holm", "types": "bh"}
+    assert result.keys() >= {"families", "test", "power"} and "registration" not in result
     entries = result["comparisons"]
     assert [entry["scope"] for entry in entries] == ["overall", "factual", "list"]
     for entry in entries:
@@ -111,15 +113,68 @@ def test_the_result_depends_on_the_items_alone(tmp_path, two_files):
     assert target.read_bytes() == first
 
 
-def test_a_comparison_does_not_depend_on_the_others(tmp_path, two_files):
+ADJUSTED = ("adjusted_p", "significant")
+
+
+def unadjusted(entries):
+    return [{key: entry[key] for key in entry if key not in ADJUSTED} for entry in entries]
+
+
+def test_a_comparison_does_not_depend_on_the_others_but_for_its_adjusted_p(tmp_path, two_files):
     files = [*two_files, write_jsonl(tmp_path / "more.jsonl", scored_rows(outcomes(200, 0.6, 3), clusters=9))]
     _, alone = run(tmp_path, two_files)
     _, beside = run(tmp_path, files)
-    assert beside["comparisons"][:3] == alone["comparisons"]
+    assert unadjusted(beside["comparisons"][:3]) == unadjusted(alone["comparisons"])
+    assert beside["comparisons"][1:3] == alone["comparisons"][1:]
     assert [entry["candidate"] for entry in beside["comparisons"]] == ["tuned"] * 3 + ["more"] * 3
     _, chosen = run(tmp_path, files, {"statistics": {"comparisons": [["tuned", "more"], ["base", "tuned"]]}})
     assert [entry["baseline"] for entry in chosen["comparisons"]] == ["tuned"] * 3 + ["base"] * 3
-    assert chosen["comparisons"][3:] == alone["comparisons"]
+    assert unadjusted(chosen["comparisons"][3:]) == unadjusted(alone["comparisons"])
+
+
+def test_families_are_adjusted_by_the_method_named_and_judged_at_its_level(tmp_path, two_files):
+    """The primary alone; the secondary ones over all items together; the types of each comparison together."""
+    files = [
+        *two_files,
+        write_jsonl(tmp_path / "more.jsonl", scored_rows(outcomes(200, 0.6, 3), clusters=9)),
+        write_jsonl(tmp_path / "less.jsonl", scored_rows(outcomes(200, 0.4, 4), clusters=9)),
+    ]
+    pairs = [["base", "more"], ["base", "tuned"], ["base", "less"]]
+    chosen = {"alpha": 0.01, "fdr": 0.05, "comparisons": pairs, "primary": ["base", "tuned"]}
+    theirs = {"holm": "holm", "bh": "fdr_bh"}
+    for methods in ({"arms": "holm", "types": "bh"}, {"arms": "bh", "types": "holm"}):
+        _, result = run(tmp_path, files, {"statistics": {**chosen, "adjustment": methods}})
+        entries = result["comparisons"]
+        members = {
+            "primary": [[entry for entry in entries if entry["role"] == "primary"]],
+            "secondary": [[entry for entry in entries if entry["role"] == "secondary"]],
+            "type": [
+                [entry for entry in entries if entry["role"] == "type" and entry["candidate"] == candidate]
+                for _, candidate in pairs
+            ],
+        }
+        assert [len(family) for families in members.values() for family in families] == [1, 2, 2, 2, 2]
+        (primary,) = members["primary"][0]
+        assert (primary["candidate"], primary["scope"]) == ("tuned", "overall")
+        assert primary["adjusted_p"] == primary["mcnemar"]["mid_p"] and primary["level"] == 0.01
+        for role, method in (("secondary", methods["arms"]), ("type", methods["types"])):
+            for family in members[role]:
+                p_values = [entry["mcnemar"]["mid_p"] for entry in family]
+                expected = multipletests(p_values, method=theirs[method])[1]
+                assert [entry["adjusted_p"] for entry in family] == pytest.approx(list(expected))
+                assert {entry["level"] for entry in family} == {0.01 if method == "holm" else 0.05}
+        assert all(entry["significant"] == (entry["adjusted_p"] < entry["level"]) for entry in entries)
+
+
+def test_every_entry_says_what_its_clusters_say(tmp_path, two_files):
+    _, result = run(tmp_path, two_files, {"bootstrap_samples": 500})
+    for entry in result["comparisons"]:
+        found = entry["clusters"]
+        assert found["count"] > 1 and found["standard_error"] > 0 and 0 <= found["p_value"] <= 1
+        low, high = found["interval"]
+        assert (low > 0 or high < 0) == (found["p_value"] < 0.05)
+        assert found["minimum_detectable_effect"] > found["standard_error"]
+        assert found["bootstrap"][0] <= entry["difference"]["estimate"] <= found["bootstrap"][1]
 
 
 def test_arms_are_named_by_column_file_or_folder(tmp_path):
@@ -253,6 +308,11 @@ def test_clusters_in_one_file_only_are_refused(tmp_path, capsys):
         ({"comparisons": [["base", "base"]]}, "two different arms"),
         ({"comparisons": [["base", "tuned"], ["base", "tuned"]]}, "name each pair once"),
         ({"comparisons": "base"}, "statistics.comparisons = 'base'"),
+        ({"comparisons": []}, "statistics.comparisons = []"),
+        ({"comparisons": [["base", "tuned"]], "primary": ["tuned", "base"]}, "statistics.primary"),
+        ({"adjustment": {"arms": "bonferroni"}}, "statistics.adjustment"),
+        ({"adjustment": {"arm": "holm"}}, "known here are arms, types"),
+        ({"planned_discordance": {"primary": 0}}, "statistics.planned_discordance"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path, two_files, settings, named, capsys):

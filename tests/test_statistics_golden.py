@@ -170,6 +170,7 @@ def test_one_cluster_says_nothing():
         "count": 1,
         "standard_error": None,
         "interval": None,
+        "p_value": None,
         "bootstrap": None,
         "design_effect": None,
     }

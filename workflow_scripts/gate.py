@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from workflow_scripts.core import gates
+from workflow_scripts.core import gate_messages, gates
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.runtime import job, say
 
@@ -37,7 +37,7 @@ def main(argv=None) -> None:
         decision = gates.judge(settings["name"], settings["criteria"], override, arguments.metrics, folder)
         with guarded(arguments.decision) as (temporary,):
             write_json(temporary, decision)
-        say(gates.message(decision, folder))
+        say(gate_messages.message(decision, folder))
         if not decision["proceeds"] and not arguments.record_only:
             sys.exit(1)
 

@@ -12,6 +12,7 @@ import operator
 import os
 from math import isfinite
 from pathlib import Path
+from typing import NamedTuple
 
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import sha256_file
@@ -59,8 +60,25 @@ def read_metrics(paths) -> tuple[dict[str, dict], dict[str, str]]:
     return metrics, files
 
 
-def _parse_criterion(gate: str, metric: str, criterion: dict) -> tuple[str, str, float, str]:
-    """Bound, comparison, threshold and what happens otherwise. InputError names the wrong part."""
+class Criterion(NamedTuple):
+    """What is asked of one bound of one metric, and what happens when it is not met."""
+
+    metric: str
+    bound: str
+    comparison: str
+    threshold: float
+    otherwise: str
+
+    def is_met(self, measured):
+        """Whether a number, or each number of an array, is what was asked."""
+        return COMPARISONS[self.comparison][0](measured, self.threshold)
+
+    def __str__(self) -> str:
+        quantity = self.metric if self.bound == "value" else f"{self.metric}.{self.bound}"
+        return f"{quantity} {COMPARISONS[self.comparison][1]} {self.threshold}, otherwise {self.otherwise}"
+
+
+def _parse_criterion(gate: str, metric: str, criterion: dict) -> Criterion:
     field = f"{gate}.criteria.{metric}"
     if not isinstance(criterion, dict):
         remedy = 'write {"at_least": number, "otherwise": "stop"}, or a list of such'
@@ -78,15 +96,26 @@ def _parse_criterion(gate: str, metric: str, criterion: dict) -> tuple[str, str,
     threshold = criterion[asked[0]]
     if not _is_number(threshold):
         raise InputError(field=f"{field}.{asked[0]}", value=threshold, remedy="write a finite number")
-    return bound, asked[0], threshold, otherwise
+    return Criterion(metric, bound, asked[0], threshold, otherwise)
 
 
-def judge_criterion(gate: str, name: str, criterion: dict, metrics: dict, files: dict[str, str]) -> dict:
+def parse_criteria(gate: str, criteria: dict) -> list[Criterion]:
+    """All criteria of a gate, in order. InputError names the wrong part, or that there are none."""
+    if not criteria:
+        raise InputError(field=f"{gate}.criteria", remedy="ask at least one metric for something")
+    return [
+        _parse_criterion(gate, name, criterion)
+        for name, asked in criteria.items()
+        for criterion in (asked if isinstance(asked, list) else [asked])
+    ]
+
+
+def judge_criterion(gate: str, criterion: Criterion, metrics: dict, files: dict[str, str]) -> dict:
     """One criterion judged: decision, metric, bound, value, measured, interval, n, threshold, rule, file.
 
     InputError when the metric was not measured at all, or has no such bound: the gate would judge nothing.
     """
-    bound, asked, threshold, otherwise = _parse_criterion(gate, name, criterion)
+    name, bound = criterion.metric, criterion.bound
     if name not in metrics:
         remedy = f"no metrics file has it: ask for one of {', '.join(sorted(metrics))}"
         raise InputError(field=f"{gate}.criteria.{name}", remedy=remedy)
@@ -94,21 +123,19 @@ def judge_criterion(gate: str, name: str, criterion: dict, metrics: dict, files:
     if bound not in metric:
         remedy = f"this metric has no {bound} bound in {files[name]}: judge its value"
         raise InputError(field=f"{gate}.criteria.{name}.bound", value=bound, remedy=remedy)
-    compare, sign = COMPARISONS[asked]
     measured = metric[bound]
-    met = measured is not None and compare(measured, threshold)
-    quantity = name if bound == "value" else f"{name}.{bound}"
+    met = measured is not None and criterion.is_met(measured)
     interval = [metric["low"], metric["high"]] if {"low", "high"} <= metric.keys() else None
     return {
-        "decision": "pass" if met else otherwise,
+        "decision": "pass" if met else criterion.otherwise,
         "metric": name,
         "bound": bound,
         "measured": measured,
         "value": metric["value"],
         "interval": interval,
         "n": metric.get("n"),
-        "threshold": threshold,
-        "rule": f"{quantity} {sign} {threshold}, otherwise {otherwise}",
+        "threshold": criterion.threshold,
+        "rule": str(criterion),
         "file": files[name],
     }
 
@@ -131,15 +158,11 @@ def judge(gate: str, criteria: dict, override: str | None, paths, folder=".") ->
     Files are recorded relative to `folder`, where the gate file goes, so that no machine's folders are on
     record.
     """
-    if not criteria:
-        raise InputError(field=f"{gate}.criteria", remedy="ask at least one metric for something")
+    asked = parse_criteria(gate, criteria)
     check_override(gate, override)
     metrics, files = read_metrics(paths)
     files = {name: _relative(path, folder) for name, path in files.items()}
-    judged = []
-    for name, asked in criteria.items():
-        for criterion in asked if isinstance(asked, list) else [asked]:
-            judged.append(judge_criterion(gate, name, criterion, metrics, files))
+    judged = [judge_criterion(gate, criterion, metrics, files) for criterion in asked]
     deciding = max(judged, key=lambda entry: SEVERITY[entry["decision"]])
     evidence = [{"file": _relative(path, folder), "sha256": sha256_file(path)} for path in paths]
     return {
@@ -150,45 +173,3 @@ def judge(gate: str, criteria: dict, override: str | None, paths, folder=".") ->
         "proceeds": deciding["decision"] == "pass" or override is not None,
         "criteria": judged,
     }
-
-
-def _line(entry: dict, folder) -> str:
-    """One criterion in words: what was measured, what was asked, and where to see it."""
-    measured = "not measured" if entry["measured"] is None else f"{entry['measured']:.6g}"
-    spread = ""
-    if entry["interval"] and None not in entry["interval"]:
-        spread = f" [{entry['interval'][0]:.6g}, {entry['interval'][1]:.6g}]"
-    count = "" if entry["n"] is None else f", n = {entry['n']}"
-    value = "" if entry["bound"] == "value" else f" (value {entry['value']})"
-    asked = f"asked {entry['rule']}; see {_found(entry['file'], folder)}"
-    return f"{entry['decision']:5}  measured {measured}{value}{spread}{count}; {asked}"
-
-
-def _found(file: str, folder) -> str:
-    """The path of a recorded file from where the command runs."""
-    return Path(os.path.normpath(Path(folder) / file)).as_posix()
-
-
-def message(decision: dict, folder=".") -> str:
-    """What a person reads in the log: the outcome, every criterion, the evidence, and what to do next."""
-    name, outcome = decision["gate"], decision["decision"]
-    lines = [
-        f"gate {name}: {outcome.upper()}",
-        *(f"  {_line(entry, folder)}" for entry in decision["criteria"]),
-    ]
-    if outcome == "pass":
-        return "\n".join(lines)
-    if decision["override"] is not None:
-        return "\n".join([*lines, f"  OVERRIDDEN, and recorded: {decision['override']}"])
-    files = ", ".join(_found(entry["file"], folder) for entry in decision["evidence"])
-    severity = (
-        "nothing after this gate is worth making" if outcome == "stop" else "a person should look first"
-    )
-    return "\n".join(
-        [
-            *lines,
-            f"  {severity}. The evidence is kept in {files}.",
-            "  What to do: read it, then change what it blames (data, prompts, settings) and run again;",
-            f"  or set overrides.{name} in the config to a reason to go on: the report shows it in red.",
-        ]
-    )

@@ -6,6 +6,7 @@ one-sided bound at confidence 0.95 is therefore the bound of the interval at alp
 
 from math import asin, sqrt
 
+import numpy as np
 from scipy.stats import norm
 
 from workflow_scripts.core.statistics.tables import PairedTable
@@ -58,32 +59,40 @@ def newcombe(table: PairedTable, alpha: float = 0.05) -> tuple[float, float]:
     return max(-1.0, low), min(1.0, high)
 
 
-def _is_compatible(table: PairedTable, difference: float, z: float) -> bool:
-    """Whether Tango's score test does not reject a true paired difference."""
-    n, x, y = table.n, table.only_candidate, table.only_baseline
+def _is_compatible(n, only_baseline, only_candidate, difference, z: float) -> np.ndarray:
+    """Whether Tango's score test does not reject a true paired difference; elementwise."""
+    x, y = only_candidate, only_baseline
     # The likelihood's maximum, given the difference, in the probability that only the baseline succeeds.
     linear = (2 * n - x + y) * difference - x - y
-    root = sqrt(max(0.0, linear**2 + 8 * n * y * difference * (1 - difference)))
-    probability = max(0.0, (root - linear) / (4 * n))
-    variance = max(0.0, n * (2 * probability + difference * (1 - difference)))
+    root = np.sqrt(np.maximum(0.0, linear**2 + 8 * n * y * difference * (1 - difference)))
+    probability = np.maximum(0.0, (root - linear) / (4 * n))
+    variance = np.maximum(0.0, n * (2 * probability + difference * (1 - difference)))
     return (x - y - n * difference) ** 2 <= z**2 * variance
 
 
-def tango(table: PairedTable, alpha: float = 0.05) -> tuple[float, float]:
-    """Score interval for the paired difference (Tango 1998, Stat Med 17:891), by bisection."""
-    z = normal_quantile(alpha)
+def tango_bounds(n: int, only_baseline, only_candidate, alpha: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
+    """Score interval for the paired difference (Tango 1998, Stat Med 17:891), by bisection; elementwise.
 
-    def bound(end: float) -> float:
-        inside, outside = table.difference, end
+    `only_baseline` and `only_candidate` are counts out of n items, arrays of one shape; so are the bounds.
+    """
+    z = normal_quantile(alpha)
+    y, x = np.asarray(only_baseline, dtype=float), np.asarray(only_candidate, dtype=float)
+
+    def bound(end: float) -> np.ndarray:
+        inside, outside = (x - y) / n, np.full_like(x, end)
         for _ in range(HALVINGS):
             middle = (inside + outside) / 2
-            if _is_compatible(table, middle, z):
-                inside = middle
-            else:
-                outside = middle
+            compatible = _is_compatible(n, y, x, middle, z)
+            inside, outside = np.where(compatible, middle, inside), np.where(compatible, outside, middle)
         return inside
 
     return bound(-1.0), bound(1.0)
+
+
+def tango(table: PairedTable, alpha: float = 0.05) -> tuple[float, float]:
+    """Tango's score interval for one table."""
+    low, high = tango_bounds(table.n, table.only_baseline, table.only_candidate, alpha)
+    return float(low), float(high)
 
 
 def cohens_h(baseline_rate: float, candidate_rate: float) -> float:

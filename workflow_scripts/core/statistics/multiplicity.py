@@ -16,3 +16,6 @@ def holm(p_values: list[float]) -> list[float]:
     adjusted = np.empty(len(p_values))
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(factors * np.asarray(p_values)[order]))
     return adjusted.tolist()
+
+
+METHODS = {"holm": holm, "bh": benjamini_hochberg}

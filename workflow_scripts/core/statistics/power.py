@@ -7,6 +7,7 @@ discordance.
 from math import ceil, sqrt
 
 from scipy.stats import norm
+from scipy.stats import t as student
 
 from workflow_scripts.core.statistics.intervals import normal_quantile
 
@@ -40,3 +41,14 @@ def minimum_detectable_effect(
         return None
     effect = sqrt(discordance) * (sqrt(n) * z_alpha + z_beta * sqrt(inside)) / (n + z_beta**2)
     return effect if 0 < effect <= discordance else None
+
+
+def clustered_minimum_detectable_effect(
+    standard_error: float, clusters: int, alpha: float = 0.05, wanted_power: float = 0.8
+) -> float:
+    """Smallest lift that a t-test over clusters finds with the wanted power (Bloom 1995, Eval Rev 19:547).
+
+    `standard_error` is the cluster-robust one of the lift; the t distribution has clusters - 1 degrees.
+    """
+    quantiles = student.isf(alpha / 2, clusters - 1) + student.ppf(wanted_power, clusters - 1)
+    return float(quantiles) * standard_error

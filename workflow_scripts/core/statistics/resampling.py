@@ -63,20 +63,17 @@ def standard_error(differences: np.ndarray, clusters: np.ndarray | None) -> floa
 def cluster_summary(
     differences: np.ndarray, clusters: np.ndarray, *, draws: int, seed: int, alpha: float
 ) -> dict:
-    """What the clusters say: count, standard_error, interval (t, G - 1 degrees), bootstrap, design_effect.
+    """What the clusters say about the mean: how surely it is known when items of one cluster go together.
 
-    The design effect is the cluster-robust variance over that of independent items (Kish 1965). What cannot
-    be said of a single cluster, or without variance, is None.
+    Returns count; standard_error (cluster-robust); interval and p_value (two-sided t-test of no difference)
+    with count - 1 degrees of freedom; bootstrap (percentile interval over clusters); and design_effect, the
+    cluster-robust variance over that of independent items (Kish 1965). What cannot be said of a single
+    cluster, or without variance, is None.
     """
     count = len(np.unique(clusters))
     if count < 2:
-        return {
-            "count": count,
-            "standard_error": None,
-            "interval": None,
-            "bootstrap": None,
-            "design_effect": None,
-        }
+        names = ("standard_error", "interval", "p_value", "bootstrap", "design_effect")
+        return {"count": count, **dict.fromkeys(names)}
     error, independent = standard_error(differences, clusters), standard_error(differences, None)
     half = float(student.isf(alpha / 2, count - 1)) * error
     mean = float(differences.mean())
@@ -84,6 +81,7 @@ def cluster_summary(
         "count": count,
         "standard_error": error,
         "interval": [max(-1.0, mean - half), min(1.0, mean + half)],
+        "p_value": float(2 * student.sf(abs(mean) / error, count - 1)) if error > 0 else None,
         "bootstrap": list(bootstrap_interval(differences, clusters, draws=draws, seed=seed, alpha=alpha)),
         "design_effect": (error / independent) ** 2 if independent > 0 else None,
     }
