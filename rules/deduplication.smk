@@ -1,7 +1,7 @@
 """Deduplication: one training set from all shards, without duplicates and provably without held-out items.
 
-Needs the shards, the test set and the exemplars. Makes sft_data/train.parquet, sft_data/{overlap,qc}.json and the
-leakage gate.
+Needs the shards, the test set, the exemplars and the sentinels. Makes sft_data/train.parquet,
+sft_data/{overlap,qc}.json and the leakage gate.
 """
 
 
@@ -16,6 +16,7 @@ rule deduplicate:
         dev="<results>/test_set/dev.parquet",
         calibration="<results>/test_set/calibration.parquet",
         exemplars=config["exemplars"],
+        sentinels=config["sentinels"],
     output:
         train="<results>/sft_data/train.parquet",
         overlap="<results>/sft_data/overlap.json",
@@ -29,9 +30,11 @@ rule deduplicate:
         module=as_py_module(),
         code=code_digest("workflow_scripts/deduplicate.py"),
         environment=environment_digest("envs/analysis.yaml"),
+        settings=settings("deduplication"),
     shell:
-        "python -m {params.module} --records {input.records:q} --template {input.template:q}"
-        " --test {input.test:q} --dev {input.dev:q} --calibration {input.calibration:q} --exemplars {input.exemplars:q}"
+        "python -m {params.module} --settings {params.settings:q} --records {input.records:q}"
+        " --template {input.template:q} --test {input.test:q} --dev {input.dev:q} --calibration {input.calibration:q}"
+        " --exemplars {input.exemplars:q} --sentinels {input.sentinels:q}"
         " --train {output.train:q} --overlap {output.overlap:q} 2>&1 | tee {log:q}"
 
 

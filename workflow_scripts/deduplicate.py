@@ -1,10 +1,13 @@
 """Make the training set: accepted records of all shards, without duplicates, without anything held out.
 
-    python -m workflow_scripts.deduplicate --records generation/shard-000.parquet ... \\
-        --template completion.j2 --test test.parquet --dev dev.parquet --calibration calibration.parquet \\
-        --exemplars exemplars.yaml --train sft_data/train.parquet --overlap sft_data/overlap.json
+    python -m workflow_scripts.deduplicate --settings '{"deduplication": {"near": {"characters": 5,
+        "permutations": 128, "threshold": 0.8}, "coverage": {"words": 8, "threshold": 0.8},
+        "skeletons": {"heldout": "remove", "at_most_per_skeleton": null}}}' \\
+        --records generation/shard-000.parquet ... --template completion.j2 --test test.parquet \\
+        --dev dev.parquet --calibration calibration.parquet --exemplars exemplars.yaml \\
+        --sentinels sentinels.yaml --train sft_data/train.parquet --overlap sft_data/overlap.json
 
-The overlap report is counted on the training file as written.
+The overlap report is measured on the training file as written.
 """
 
 import argparse
@@ -13,11 +16,12 @@ import json
 from workflow_scripts.core import hashing, prompts, schemas
 from workflow_scripts.core.code_digest import code_digest
 from workflow_scripts.core.completions import completion_of
-from workflow_scripts.core.deduplication import exact, overlap
-from workflow_scripts.core.exemplars import load_exemplars
+from workflow_scripts.core.deduplication import held_out, report, selection
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.records import read_shards
 from workflow_scripts.core.runtime import job, say
+
+SPLITS = ("test", "dev", "calibration")
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
@@ -25,11 +29,13 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--settings", required=True, help='JSON: {"deduplication"}')
     parser.add_argument("--records", nargs="+", required=True, help="record files of all shards")
     parser.add_argument("--template", required=True, help="the completion prompt")
-    for split in ("test", "dev", "calibration"):
+    for split in SPLITS:
         parser.add_argument(f"--{split}", required=True, help=f"{split} items")
     parser.add_argument("--exemplars", required=True, help="exemplars shown in prompts")
+    parser.add_argument("--sentinels", required=True, help="prompts that watch the base's behaviour")
     parser.add_argument("--train", required=True, help="training examples to write")
     parser.add_argument("--overlap", required=True, help="overlap report to write")
     return parser.parse_args(argv)
@@ -53,62 +59,41 @@ def example(record: dict, template, derivation: dict) -> dict:
     }
 
 
-def metrics_of(report: dict, removed: dict[str, list[str]], accepted: int, distinct: int) -> dict:
-    """Metrics of the overlap report; `overlap_*` and `duplicates` are counted on the written examples."""
-    n = report["examples"]
-    metrics = {
-        "examples": {"value": float(n)},
-        "accepted_records": {"value": float(accepted)},
-        "removed_duplicates": {"value": float(accepted - distinct), "n": accepted},
-        "duplicates": {"value": float(report["duplicates"]), "n": n},
-    }
-    for name, count in report["overlap"].items():
-        metrics[f"overlap_{name}"] = {"value": float(count), "n": n}
-        metrics[f"removed_{name}"] = {"value": float(len(removed[name])), "n": distinct}
-    return metrics
+def read_held_out(arguments: argparse.Namespace) -> list[held_out.HeldOutSet]:
+    """Every set that the training data is compared with."""
+    splits = [held_out.read_items(split, getattr(arguments, split)) for split in SPLITS]
+    return [
+        *splits,
+        held_out.read_exemplars(arguments.exemplars),
+        held_out.read_sentinels(arguments.sentinels),
+    ]
 
 
 def main(argv=None) -> None:
     """Write the training examples, read them back, and write what they share with held-out data (nothing)."""
     arguments = parse_arguments(argv)
-    with job("deduplicate"), guarded(arguments.train, arguments.overlap) as (train, overlap_file):
-        records = read_shards(arguments.records)
-        accepted = [row for row in records if row["accepted"]]
-        references = {
-            split: [
-                row["instruction"] for row in schemas.read_records(getattr(arguments, split), schemas.ITEMS)
-            ]
-            for split in ("test", "dev", "calibration")
-        }
-        exemplars = load_exemplars(arguments.exemplars)
-        references["exemplars"] = [exemplar["instruction"] for exemplar in exemplars]
+    with job("deduplicate"), guarded(arguments.train, arguments.overlap) as (train, overlap):
+        settings = json.loads(arguments.settings)["deduplication"]
+        sets = read_held_out(arguments)
+        accepted = [record for record in read_shards(arguments.records) if record["accepted"]]
+        kept, removals = selection.select(accepted, sets, settings)
 
-        first = exact.first_positions(row["instruction"] for row in accepted)
-        kept, removed = overlap.remove_overlap([accepted[position] for position in first], references)
         template = prompts.load_template(arguments.template)
         derivation = {
             "code_digest": code_digest(__file__),
             "templates": {"completion": template.sha256},
         }
-        schemas.write_records(
-            train, [example(row, template, derivation) for row in kept], schemas.SFT_EXAMPLES
-        )
+        rows = [example(accepted[position], template, derivation) for position in kept]
+        schemas.write_records(train, rows, schemas.SFT_EXAMPLES)
 
-        written = schemas.read_records(train, schemas.SFT_EXAMPLES)
-        report = overlap.overlap_report([row["instruction"] for row in written], references)
-        content = {
-            "stage": "deduplicate",
-            "metrics": metrics_of(report, removed, len(accepted), len(first)),
-            "methods": [overlap.METHOD],
-            "removed": {name: sorted(digests) for name, digests in removed.items()},
-            "shared": report["shared"],
-            "references": report["references"],
-            "instructions_sha256": report["instructions_sha256"],
-            "train_sha256": hashing.sha256_file(train),
-        }
-        write_json(overlap_file, content)
-        counts = f"{len(accepted)} accepted, {len(first)} distinct, {len(kept)} kept"
-        say(f"deduplicate: {len(records)} records, {counts}")
+        written = [
+            {"instruction": row["instruction"], "response": row["completion"]}
+            for row in schemas.read_records(train, schemas.SFT_EXAMPLES)
+        ]
+        content = report.overlap_report(accepted, removals, written, sets, settings)
+        digest = hashing.sha256_file(train)
+        write_json(overlap, {"stage": "deduplicate", **content, "train_sha256": digest})
+        say(f"deduplicate: {len(accepted)} accepted, {len(kept)} kept")
 
 
 if __name__ == "__main__":

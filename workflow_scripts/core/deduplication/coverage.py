@@ -1,7 +1,7 @@
 """Texts that share long runs of words with others, wherever in the text they stand.
 
-Word n-grams, as in the contamination analyses of large corpora (Brown et al. 2020, appendix C: 8 to 13 words),
-here with a share instead of a single hit, as short instructions of one kind have some runs in common.
+Word n-grams, as in the contamination analyses of large corpora (Brown et al. 2020, appendix C, 8 to 13
+words), here with a share instead of a single hit, as short instructions of one kind have some runs in common.
 """
 
 import re

@@ -2,8 +2,8 @@
 
 MinHash signatures (Broder 1997) banded for locality-sensitive hashing (Indyk and Motwani 1998; Leskovec,
 Rajaraman and Ullman, Mining of Massive Datasets, section 3.4) give candidates, and every candidate is
-verified by the true Jaccard similarity: what is reported is never a guess, and only pairs without a common band
-are missed.
+verified by the true Jaccard similarity: what is reported is never a guess, and only pairs without a common
+band are missed.
 """
 
 from collections.abc import Sequence

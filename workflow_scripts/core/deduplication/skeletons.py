@@ -1,7 +1,7 @@
 """What instructions of one template have in common, once what fills the template's slots is taken out.
 
-Of a single text the slots can only be guessed from its form: `skeleton`. Where it is known which texts come from
-one template (the clusters of the test items), what they share is the template: `frame_of`.
+Of a single text the slots can only be guessed from its form: `skeleton`. Where it is known which texts come
+from one template (the clusters of the test items), what they share is the template: `frame_of`.
 """
 
 import re
