@@ -27,6 +27,7 @@ wildcard_constraints:
     baseline=r"[a-z0-9_.]+(-[a-z0-9_.]+)*?",
     candidate=r"[a-z0-9_.-]+",
     evaluation="evaluation|dev_evaluation",
+    repeat="same|other_batch",
 
 
 code_digest = cache(code.code_digest)
@@ -81,13 +82,37 @@ def gate_settings(gate):
     return canonical_json({"gate": {"name": gate, "criteria": config["gates"][gate], "override": override}})
 
 
+def decoding():
+    """How every arm is decoded: the part of `evaluation` that an answer depends on."""
+    return {key: config["evaluation"][key] for key in ("max_new_tokens", "stop")}
+
+
+def respond_settings():
+    """The engine and the decoding of an arm's answers."""
+    return canonical_json({"engine": config["engine"], "evaluation": decoding()})
+
+
+def repeat_settings(wildcards):
+    """The same for an arm that is asked again: fewer items and, where that is the point, another batch size."""
+    repeats, engine = config["evaluation"]["repeats"], config["engine"]
+    if wildcards.repeat == "other_batch":
+        engine = {**engine, "batch_size": repeats["batch_size"]}
+    return canonical_json({"engine": engine, "evaluation": decoding(), "repeated_items": repeats["items"]})
+
+
+def sft_settings():
+    """SFT with the engine and the decoding of its dev evaluation."""
+    sft = {key: config[key] for key in ("sft", "engine", "seed")}
+    return canonical_json({**sft, "evaluation": decoding()})
+
+
 def dpo_settings(wildcards):
     """One DPO variant with the seed and the engine of its dev evaluation."""
     return canonical_json(
         {
             "dpo": config["dpo"]["variants"][wildcards.variant],
             "engine": config["engine"],
-            "evaluation": config["evaluation"],
+            "evaluation": decoding(),
             "seed": config["seed"],
         }
     )
@@ -160,6 +185,16 @@ def evaluation_items(wildcards):
         if wildcards.evaluation == "evaluation"
         else "<results>/test_set/dev.parquet"
     )
+
+
+def primary_arms():
+    """The two arms that the claim compares, baseline first."""
+    return [config["statistics"]["primary"][role] for role in ("baseline", "candidate")]
+
+
+def human_labels():
+    """The file of people's labels, where the config names one."""
+    return [config["evaluation"]["labels"]] if config["evaluation"]["labels"] else []
 
 
 def comparisons():

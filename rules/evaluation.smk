@@ -1,7 +1,8 @@
 """Evaluation: every arm answers the same items greedily, one model per process; scores, paired statistics, audit.
 
 Needs the test set and the models. Makes {evaluation,dev_evaluation}/{arm}/{responses,scores}.parquet,
-dev_evaluation/{baseline}-vs-{candidate}.json, statistics/comparisons.json, evaluation/audit.json and the claim gate.
+dev_evaluation/{baseline}-vs-{candidate}.json, evaluation_repeats/{arm}/{same,other_batch}.parquet (the arms of the claim,
+asked again), statistics/comparisons.json, evaluation/audit.json and the claim gate.
 """
 
 
@@ -29,11 +30,30 @@ rule respond:
         module=as_py_module(),
         code=code_digest("workflow_scripts/respond.py"),
         environment=environment_digest("envs/generate.yaml"),
-        settings=settings("engine", "evaluation"),
+        settings=respond_settings(),
     shell:
         "python -m {params.module} --settings {params.settings:q} --arm {wildcards.arm:q} --model {input.model:q}"
         " --items {input.questions:q} --template {input.template:q} --guard {input.guard:q}"
         " --responses {output.responses:q} 2>&1 | tee {log:q}"
+
+
+use rule respond as respond_again with:
+    input:
+        script="workflow_scripts/respond.py",
+        model=ancient(arm_model),
+        manifest=arm_manifest,
+        questions="<results>/test_set/test.parquet",
+        template=arm_template,
+        guard="<results>/base/guard.json",
+        first_responses="<results>/evaluation/{arm}/responses.parquet",
+    output:
+        responses="<results>/evaluation_repeats/{arm}/{repeat}.parquet",
+    log:
+        "<logs>/respond_again-{arm}-{repeat}.log",
+    benchmark:
+        "<benchmarks>/respond_again-{arm}-{repeat}.jsonl"
+    params:
+        settings=repeat_settings,
 
 
 rule score:
@@ -116,6 +136,9 @@ rule evaluation_audit:
         responses=collect("<results>/evaluation/{arm}/responses.parquet", arm=arms()),
         comparisons="<results>/statistics/comparisons.json",
         questions="<results>/test_set/test.parquet",
+        same=collect("<results>/evaluation_repeats/{arm}/same.parquet", arm=primary_arms()),
+        other_batch=collect("<results>/evaluation_repeats/{arm}/other_batch.parquet", arm=primary_arms()),
+        labels=human_labels(),
     output:
         audit=report(
             "<results>/evaluation/audit.json",
@@ -137,7 +160,8 @@ rule evaluation_audit:
     shell:
         "python -m {params.module} --settings {params.settings:q} --scores {input.scores:q}"
         " --responses {input.responses:q} --comparisons {input.comparisons:q}"
-        " --items {input.questions:q} --audit {output.audit:q} 2>&1 | tee {log:q}"
+        " --items {input.questions:q} --same {input.same:q} --other-batch {input.other_batch:q}"
+        " --labels {input.labels:q} --audit {output.audit:q} 2>&1 | tee {log:q}"
 
 
 use rule gate_contamination as gate_claim with:

@@ -37,7 +37,7 @@ rule train_sft:
         module=as_py_module(),
         code=code_digest("workflow_scripts/train_sft.py"),
         environment=environment_digest("envs/train.yaml"),
-        settings=settings("sft", "engine", "evaluation", "seed"),
+        settings=sft_settings(),
         steps_from="",
     shell:
         "python -m {params.module} --settings {params.settings:q} --model {input.model:q}"

@@ -3,6 +3,8 @@
     python -m workflow_scripts.respond --settings '{"engine": ..., "evaluation": {"max_new_tokens": 32,
         "stop": ["\\nQuestion:"]}}' --arm sft --model models/sft-merged --items test.parquet \\
         --template completion.j2 --responses evaluation/sft/responses.parquet
+
+With `"repeated_items": 200` in the settings a sample of so many items is answered: an arm asked again.
 """
 
 import argparse
@@ -17,7 +19,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--settings", required=True, help='JSON: {"engine", "evaluation"}')
+    parser.add_argument("--settings", required=True, help='JSON: {"engine", "evaluation", "repeated_items"}')
     parser.add_argument("--arm", required=True, help="name of the arm")
     parser.add_argument("--model", required=True, help="base/model.json or a model directory")
     parser.add_argument("--items", required=True, help="items to answer")
@@ -34,9 +36,12 @@ def main(argv=None) -> None:
         from workflow_scripts.core import answers, hashing, prompts, provenance, schemas
         from workflow_scripts.core.code_digest import code_digest
         from workflow_scripts.core.engines import load_engine
+        from workflow_scripts.core.evaluation.repeated_items import items_to_repeat
 
         settings = json.loads(arguments.settings)
         items = schemas.read_records(arguments.items, schemas.ITEMS)
+        if "repeated_items" in settings:
+            items = items_to_repeat(items, settings["repeated_items"])
         template = prompts.load_template(arguments.template)
         engine = load_engine(settings["engine"], arguments.model)
         texts = [prompts.render(template, instruction=item["instruction"]) for item in items]

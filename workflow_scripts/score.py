@@ -7,9 +7,10 @@
 import argparse
 import json
 
-from workflow_scripts.core import checks, cleaning, hashing, schemas
+from workflow_scripts.core import hashing, schemas
 from workflow_scripts.core.code_digest import code_digest
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.evaluation.scoring import judge
 from workflow_scripts.core.outputs import guarded
 from workflow_scripts.core.runtime import job, say
 
@@ -27,8 +28,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 
 def score_row(item: dict, response: dict, code: str) -> dict:
     """One row of the SCORES schema. The check sees the cleaned response."""
-    text = cleaning.clean_response(response["response_raw"])
-    verdict = checks.score(json.loads(item["check"]), text)
+    text, verdict = judge(item, response["response_raw"])
     content = {
         "item_id": item["item_id"],
         "arm": response["arm"],

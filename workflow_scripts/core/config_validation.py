@@ -68,6 +68,8 @@ def check_schema(config: dict, schema: dict) -> None:
 def _check_files(config: dict, root: Path) -> None:
     named = {name: config[name] for name in ("tasks", "constitution", "exemplars")}
     named |= {f"prompts.{name}": path for name, path in config["prompts"].items()}
+    if config["evaluation"]["labels"] is not None:
+        named["evaluation.labels"] = config["evaluation"]["labels"]
     for field, path in named.items():
         if not (root / path).is_file():
             refuse(field, path, "this file does not exist: correct the path (relative to the repository)")

@@ -12,12 +12,13 @@ from workflow_scripts.core.schemas import RESPONSES, SCORES, read_records
 class Answers:
     """One arm's answers, sorted by item id. Every array has shape [n]; text is held as Python strings.
 
-    `length` counts characters of the response, `truncated` says that generation hit the token limit,
-    `prompts` are digests of the prompts that were sent.
+    `record_ids` are those of the responses, `length` counts characters of the response, `truncated` says
+    that generation hit the token limit, `prompts` are digests of the prompts that were sent.
     """
 
     arm: str
     item_ids: np.ndarray
+    record_ids: np.ndarray
     types: np.ndarray
     clusters: np.ndarray
     success: np.ndarray
@@ -30,12 +31,8 @@ class Answers:
     def __len__(self) -> int:
         return len(self.item_ids)
 
-    def empty(self) -> np.ndarray:
-        """Which responses hold nothing but space, boolean, shape [n]."""
-        return np.array([not text.strip() for text in self.responses], dtype=bool)
 
-
-def _by_item(path, rows: list[dict]) -> dict[str, dict]:
+def rows_by_item(path, rows: list[dict]) -> dict[str, dict]:
     """Rows by item. InputError when there are none, an item comes twice, or a second arm is in the file."""
     if not rows:
         raise InputError(file=path, remedy="holds no rows: make it again from a test set with items")
@@ -51,8 +48,8 @@ def _by_item(path, rows: list[dict]) -> dict[str, dict]:
 
 def join(scores_path, responses_path) -> Answers:
     """One arm's answers. InputError when the scores were not given to these responses."""
-    scores = _by_item(scores_path, read_records(scores_path, SCORES))
-    responses = _by_item(responses_path, read_records(responses_path, RESPONSES))
+    scores = rows_by_item(scores_path, read_records(scores_path, SCORES))
+    responses = rows_by_item(responses_path, read_records(responses_path, RESPONSES))
     if scores.keys() != responses.keys():
         item = min(scores.keys() ^ responses.keys())
         remedy = f"this item is not in both this file and {scores_path}: score the responses again"
@@ -60,6 +57,10 @@ def join(scores_path, responses_path) -> Answers:
     order = sorted(scores)
     for item in order:
         score, response = scores[item], responses[item]
+        for name in ("type", "cluster"):
+            if not score[name].strip():
+                remedy = f"item {item} has none: make the scores again from items that have one"
+                raise InputError(file=scores_path, field=name, value=score[name], remedy=remedy)
         if score["arm"] != response["arm"] or score["response_characters"] != len(response["response"]):
             remedy = f"the scores in {scores_path} are not of these responses: score them again"
             raise InputError(file=responses_path, field="item_id", value=item, remedy=remedy)
@@ -70,6 +71,7 @@ def join(scores_path, responses_path) -> Answers:
     return Answers(
         arm=scores[order[0]]["arm"],
         item_ids=np.array(order, dtype=object),
+        record_ids=column(responses, "record_id"),
         types=column(scores, "type"),
         clusters=column(scores, "cluster"),
         success=column(scores, "success", bool),
@@ -79,6 +81,17 @@ def join(scores_path, responses_path) -> Answers:
         truncated=column(responses, "finish_reason") == "length",
         prompts=column(responses, "prompt_sha256"),
     )
+
+
+def _refuse_other_labels(path, first: Answers, other: Answers) -> None:
+    """InputError when two arms call an item's type or cluster differently."""
+    for name in ("types", "clusters"):
+        differing = np.flatnonzero(getattr(first, name) != getattr(other, name))
+        if len(differing):
+            item, value = other.item_ids[differing[0]], getattr(other, name)[differing[0]]
+            field = f"item {item}, {name.removesuffix('s')}"
+            remedy = f"{first.arm} has {getattr(first, name)[differing[0]]!r}: score both with the same items"
+            raise InputError(file=path, field=field, value=value, remedy=remedy)
 
 
 def read_answers(scores_paths, responses_paths) -> dict[str, Answers]:
@@ -98,5 +111,6 @@ def read_answers(scores_paths, responses_paths) -> dict[str, Answers]:
         if found.item_ids.tolist() != first.item_ids.tolist():
             remedy = f"its items are not those of {first.arm}: answer the identical items with every arm"
             raise InputError(file=scores_path, field="item_id", remedy=remedy)
+        _refuse_other_labels(scores_path, first, found)
         arms[found.arm] = found
     return arms
