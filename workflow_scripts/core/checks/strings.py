@@ -36,15 +36,14 @@ def verbatim_forms(reference: str, expected: str, ignore_case: bool = False) -> 
 def verbatim_corruptions(reference: str, expected: str, ignore_case: bool = False) -> Texts:
     plain = reading.bare(expected)
     middle = len(plain) // 2
+    other = "x" if plain[middle] != "x" else "y"
     found = mutations.spoiled(plain) | _changed(
         plain,
         {
             "reversed": plain[::-1],
             "one character missing": plain[:middle] + plain[middle + 1 :],
             "one character twice": plain[: middle + 1] + plain[middle:],
-            "another character": plain[:middle]
-            + ("x" if plain[middle] != "x" else "y")
-            + plain[middle + 1 :],
+            "another character": plain[:middle] + other + plain[middle + 1 :],
             "first two characters swapped": plain[1:2] + plain[:1] + plain[2:],
             "a space in the middle": f"{plain[:middle]} {plain[middle:]}" if middle else "",
         },
@@ -140,7 +139,7 @@ def _fits(character: str, place: str) -> bool:
 
 
 def check_mask(response: str, pattern: str) -> Verdict:
-    """One character for each of `pattern`: A a capital letter, a a small letter, 9 a digit, others themselves."""
+    """A character for each of `pattern`: A for a capital letter, a for a small one, 9 for a digit."""
     text = reading.bare(response)
     if not text:
         return EMPTY
