@@ -133,7 +133,7 @@ def test_a_comparison_does_not_depend_on_the_others_but_for_its_adjusted_p(tmp_p
 
 
 def test_families_are_adjusted_by_the_method_named_and_judged_at_its_level(tmp_path, two_files):
-    """The primary alone; the secondary ones over all items together; the types of each comparison together."""
+    """The primary alone; the secondary ones over all items; the types of each comparison."""
     files = [
         *two_files,
         write_jsonl(tmp_path / "more.jsonl", scored_rows(outcomes(200, 0.6, 3), clusters=9)),

@@ -1,14 +1,19 @@
 """Every value of the golden file, and agreement with statsmodels and scipy."""
 
 import json
+from math import ceil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import bootstrap as scipy_bootstrap
-from statsmodels.api import OLS
+from scipy.stats import nct
+from scipy.stats import t as student
+from statsmodels.api import GEE, OLS
+from statsmodels.genmod.cov_struct import Independence
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import normal_power_het, normal_sample_size_one_tail
 from statsmodels.stats.proportion import proportion_confint, proportion_effectsize
 
 from workflow_scripts.core.statistics import intervals, mcnemar, multiplicity, power, resampling
@@ -63,6 +68,27 @@ def test_minimum_detectable_effect_golden(case):
     assert 100 * effect == pytest.approx(case["mde"], abs=0.006)
     assert power.power(case["n"], case["discordant"], effect) == pytest.approx(0.8, abs=1e-9)
     assert power.sample_size(case["discordant"], effect * (1 + 1e-9)) == case["n"]
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.05])
+@pytest.mark.parametrize(
+    ("n", "discordance", "lift"), [(300, 0.2, 0.05), (1000, 0.2, 0.04), (600, 0.1, 0.03)]
+)
+def test_power_agrees_with_statsmodels(n, discordance, lift, alpha):
+    """Connor's formula is a z-test whose spread differs between the null and the alternative."""
+    spreads = {"std_null": discordance**0.5, "std_alternative": (discordance - lift**2) ** 0.5}
+    theirs = normal_power_het(lift, n, alpha / 2, **spreads, alternative="larger")
+    assert power.power(n, discordance, lift, alpha) == pytest.approx(theirs, rel=1e-9)
+    wanted = power.sample_size(discordance, lift, alpha, 0.8)
+    theirs = normal_sample_size_one_tail(lift, 0.8, alpha / 2, **spreads)
+    assert wanted == ceil(theirs)
+
+
+def test_clustered_effect_is_found_with_the_wanted_power():
+    """The t-test's power at its smallest detectable effect, from the noncentral distribution."""
+    effect = power.clustered_minimum_detectable_effect(0.02, 30, alpha=0.05, wanted_power=0.8)
+    critical = student.isf(0.025, 29)
+    assert nct.sf(critical, 29, effect / 0.02) == pytest.approx(0.8, abs=0.01)
 
 
 def test_newcombe_shrinks_a_positive_correlation():
@@ -128,6 +154,14 @@ def test_cluster_robust_standard_error_agrees_with_statsmodels():
     differences, clusters = clustered_differences(1)
     fit = OLS(differences, np.ones(len(differences))).fit(cov_type="cluster", cov_kwds={"groups": clusters})
     assert resampling.standard_error(differences, clusters) == pytest.approx(fit.bse[0])
+    count = len(np.unique(clusters))
+    model = GEE(differences, np.ones(len(differences)), groups=clusters, cov_struct=Independence())
+    theirs = model.fit().bse[0] * np.sqrt(count / (count - 1))
+    assert resampling.standard_error(differences, clusters) == pytest.approx(theirs)
+    summary = resampling.cluster_summary(differences, clusters, draws=500, seed=1, alpha=0.05)
+    robust = fit.get_robustcov_results("cluster", groups=clusters, use_t=True, df_correction=True)
+    assert summary["p_value"] == pytest.approx(robust.pvalues[0])
+    assert summary["interval"] == pytest.approx(robust.conf_int()[0])
     usual = differences.std(ddof=1) / np.sqrt(len(differences))
     assert resampling.standard_error(differences, None) == pytest.approx(usual)
 

@@ -1,7 +1,4 @@
-"""Properties that hold for every table, and size and coverage by simulation."""
-
-from functools import cache
-from math import sqrt
+"""Properties that hold for every table."""
 
 import numpy as np
 import pytest
@@ -70,6 +67,15 @@ def test_tango_agrees_with_the_uncorrected_test(table, alpha):
         assert (low > 0 or high < 0) == (p_value < alpha)
 
 
+@given(st.lists(tables, min_size=1, max_size=5), alphas)
+@steady
+def test_tango_of_arrays_is_tango_of_each(several, alpha):
+    several = [table for table in several if table.n == several[0].n]
+    counts = np.array([(table.only_baseline, table.only_candidate) for table in several]).T
+    found = np.array(intervals.tango_bounds(several[0].n, *counts, alpha)).T
+    assert found.tolist() == [list(intervals.tango(table, alpha)) for table in several]
+
+
 @given(tables)
 @steady
 def test_more_of_the_same_narrows_intervals(table):
@@ -115,71 +121,3 @@ def test_bootstrap_is_a_function_of_its_seed_and_stays_in_range(values, seed, by
     low, high = resampling.bootstrap_interval(differences, clusters, **options)
     assert min(values) - 1e-12 <= low <= high <= max(values) + 1e-12
     assert (low, high) == resampling.bootstrap_interval(differences, clusters, **options)
-
-
-SIMULATED = 4000
-
-
-@cache
-def p_values(only_baseline: int, only_candidate: int) -> dict:
-    return mcnemar.tests(PairedTable(0, only_baseline, only_candidate, 0))
-
-
-def simulated_tables(n: int, probabilities, seed: int, runs: int = SIMULATED) -> list[PairedTable]:
-    """Tables of n pairs drawn with these cell probabilities; the seed is fixed, so nothing can flake."""
-    drawn = np.random.default_rng(seed).multinomial(n, probabilities, size=runs)
-    return [PairedTable(*map(int, cells)) for cells in drawn]
-
-
-@pytest.mark.parametrize(("n", "discordance"), [(100, 0.2), (300, 0.1), (1000, 0.3)])
-def test_size_at_the_null(n, discordance):
-    """Mid-p holds the nominal size within Monte-Carlo error; exact and corrected tests stay below it."""
-    drawn = simulated_tables(n, [0.4, discordance / 2, discordance / 2, 0.6 - discordance], seed=n)
-    found = [p_values(table.only_baseline, table.only_candidate) for table in drawn]
-    noise = 3 * sqrt(0.05 * 0.95 / SIMULATED)
-    rejected = {name: np.mean([p[name] < 0.05 for p in found]) for name in P_VALUES}
-    assert 0.03 < rejected["mid_p"] < 0.05 + noise
-    assert rejected["exact_p"] <= rejected["mid_p"]
-    assert rejected["exact_p"] < 0.05 + noise
-    assert rejected["cc_p"] < 0.05 + noise
-
-
-@pytest.mark.parametrize(
-    "probabilities", [(0.5, 0.05, 0.15, 0.3), (0.75, 0.02, 0.2, 0.03), (0.3, 0.15, 0.15, 0.4)]
-)
-@pytest.mark.parametrize("n", [60, 300])
-def test_coverage_of_intervals(probabilities, n):
-    truth = probabilities[2] - probabilities[1]
-    drawn = simulated_tables(n, probabilities, seed=n, runs=2000)
-    for method in METHODS:
-        known = cache(method)
-        covered = np.mean([low <= truth <= high for low, high in map(known, drawn)])
-        assert 0.95 - 0.016 < covered < 0.985, method.__name__
-
-
-def test_power_formula_agrees_with_simulation():
-    n, discordance = 400, 0.2
-    effect = power.minimum_detectable_effect(n, discordance)
-    half = discordance / 2
-    drawn = simulated_tables(n, [0.4, half - effect / 2, half + effect / 2, 0.4], seed=8)
-    rejected = np.mean([p_values(t.only_baseline, t.only_candidate)["chi2_p"] < 0.05 for t in drawn])
-    assert rejected == pytest.approx(0.8, abs=0.03)
-
-
-def test_clustered_interval_covers_where_the_plain_one_does_not():
-    """Items of one template go together: ignoring that makes an interval too narrow."""
-    generator = np.random.default_rng(9)
-    covered = {"items": 0, "t": 0, "bootstrap": 0}
-    runs = 200
-    for run in range(runs):
-        lean = np.clip(generator.normal(0.1, 0.25, size=40), -1, 1)
-        clusters = np.repeat(np.arange(40), 15)
-        differences = (generator.random(600) < np.abs(lean[clusters])) * np.sign(lean[clusters]).astype(int)
-        low, high = resampling.bootstrap_interval(differences, None, draws=200, seed=run, alpha=0.05)
-        summary = resampling.cluster_summary(differences, clusters, draws=200, seed=run, alpha=0.05)
-        covered["items"] += low <= 0.1 <= high
-        covered["t"] += summary["interval"][0] <= 0.1 <= summary["interval"][1]
-        covered["bootstrap"] += summary["bootstrap"][0] <= 0.1 <= summary["bootstrap"][1]
-    assert covered["items"] / runs < 0.8
-    assert covered["t"] / runs > 0.92
-    assert covered["bootstrap"] / runs > 0.9
