@@ -70,6 +70,12 @@ def generation_settings():
     return canonical_json({"generation": sampling, "engine": config["engine"], "seed": config["seed"]})
 
 
+def guidance_lists():
+    """The topics and verbs for new instructions, where the config names their file."""
+    guidance = config["generation"]["instruction"]["guidance"]
+    return [guidance["lists"]] if guidance else []
+
+
 def candidate_settings():
     """Candidates per instruction and their sampling; pair sets are cut from the pool later."""
     candidates = {key: config["preferences"][key] for key in ("candidates", "sampling")}

@@ -66,6 +66,7 @@ rule pilot:
         script="workflow_scripts/generate.py",
         identity="<results>/base/model.json",
         exemplars=config["exemplars"],
+        guidance=guidance_lists(),
         instructions_template=config["prompts"]["instructions"],
         answers_template=config["prompts"]["answers"],
         critic_template=config["prompts"]["critic"],
@@ -73,6 +74,7 @@ rule pilot:
         calibration="<results>/critic/calibration.json",
         guard="<results>/base/guard.json",
         gate="<results>/gates/critic.json",
+        earlier=[],
     output:
         records="<results>/pilot/records.parquet",
     log:
@@ -96,6 +98,7 @@ rule pilot:
         " --exemplars {input.exemplars:q} --instructions-template {input.instructions_template:q}"
         " --answers-template {input.answers_template:q} --critic-template {input.critic_template:q}"
         " --constitution {input.constitution:q} --calibration-report {input.calibration:q} --guard {input.guard:q}"
+        " --guidance {input.guidance:q} --earlier {input.earlier:q}"
         " --stream {params.stream} --shard {params.shard} --size {params.size}"
         " --records {output.records:q} 2>&1 | tee {log:q}"
 
@@ -149,6 +152,7 @@ use rule pilot as generate_shard with:
         script="workflow_scripts/generate.py",
         identity="<results>/base/model.json",
         exemplars=config["exemplars"],
+        guidance=guidance_lists(),
         instructions_template=config["prompts"]["instructions"],
         answers_template=config["prompts"]["answers"],
         critic_template=config["prompts"]["critic"],
@@ -156,6 +160,7 @@ use rule pilot as generate_shard with:
         calibration="<results>/critic/calibration.json",
         guard="<results>/base/guard.json",
         gate="<results>/gates/pilot.json",
+        earlier=guidance_lists() and "<results>/pilot/records.parquet",
     output:
         records="<results>/generation/shard-{shard}.parquet",
     log:

@@ -26,7 +26,11 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     for name in ("instructions", "answers", "critic"):
         parser.add_argument(f"--{name}-template", required=True, help=f"prompt template: {name}")
     parser.add_argument("--constitution", required=True, help="the critic's principles")
-    parser.add_argument("--calibration-report", required=True, help="the critic's threshold")
+    parser.add_argument("--calibration-report", required=True, help="the critic's threshold and its prior")
+    parser.add_argument("--guidance", nargs="?", help="topics and verbs, where instructions are guided")
+    parser.add_argument(
+        "--earlier", nargs="?", help="records with instructions that guided ones are to avoid"
+    )
     parser.add_argument("--guard", help="report of the contamination guard, for the records' provenance")
     parser.add_argument("--stream", required=True, choices=("pilot", "generation"), help="stream of seeds")
     parser.add_argument("--shard", required=True, type=int, help="number of the shard")
@@ -42,8 +46,10 @@ def main(argv=None) -> None:
         from workflow_scripts.core import (
             answers,
             critic,
+            critic_prior,
             exemplars,
             generation,
+            guidance,
             hashing,
             prompts,
             provenance,
@@ -57,16 +63,23 @@ def main(argv=None) -> None:
             name: getattr(arguments, f"{name}_template") for name in ("instructions", "answers", "critic")
         }
         templates = {name: prompts.load_template(path) for name, path in paths.items()}
-        with open(arguments.calibration_report, encoding="utf-8") as stream:
-            threshold = json.load(stream)["threshold"]
         shown = exemplars.load_exemplars(arguments.exemplars)
         principles = critic.load_constitution(arguments.constitution)
+        threshold, principles = critic_prior.read_calibration(arguments.calibration_report, principles)
+        how = settings["generation"]
+        guided = None
+        if arguments.guidance:
+            earlier = schemas.read_records(arguments.earlier, schemas.RECORDS) if arguments.earlier else []
+            guided = guidance.load_guidance(
+                arguments.guidance,
+                guidance.earlier_instructions(earlier),
+                how["instruction"]["guidance"]["avoid"],
+            )
         engine = load_engine(settings["engine"], arguments.identity)
 
         stream = generation.Stream(settings["seed"], arguments.stream, arguments.shard)
-        how = settings["generation"]
         records = generation.write_instructions(
-            engine, templates["instructions"], shown, how["instruction"], stream, arguments.size
+            engine, templates["instructions"], shown, how["instruction"], stream, arguments.size, guided
         )
         records = generation.write_answers(
             engine, templates["answers"], shown, how["answer"], stream, records
@@ -82,9 +95,13 @@ def main(argv=None) -> None:
             root_seed=settings["seed"],
             stream=arguments.stream,
             exemplars_sha256=hashing.sha256_file(arguments.exemplars),
+            guidance_sha256=[
+                hashing.sha256_file(path) for path in (arguments.guidance, arguments.earlier) if path
+            ],
             critic={
                 "constitution_sha256": hashing.sha256_file(arguments.constitution),
                 "threshold": threshold,
+                "prior": {principle.id: principle.prior for principle in principles},
             },
         )
         schemas.write_records(output, generation.finished(records, stream, source), schemas.RECORDS)

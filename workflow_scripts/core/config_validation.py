@@ -22,6 +22,7 @@ TEMPLATE_VARIABLES = {
     "answers": {"exemplars", "instruction"},
     "critic": {"instruction", "response", "principle", "first", "second"},
 }
+GUIDANCE_VARIABLES = {"topic", "verb", "avoid"}  # of the template of instructions, where these are guided
 
 
 def refuse(field: str, value, remedy: str):
@@ -70,6 +71,10 @@ def _check_files(config: dict, root: Path) -> None:
     named |= {f"prompts.{name}": path for name, path in config["prompts"].items()}
     if config["evaluation"]["labels"] is not None:
         named["evaluation.labels"] = config["evaluation"]["labels"]
+    if config["generation"]["instruction"]["guidance"] is not None:
+        named["generation.instruction.guidance.lists"] = config["generation"]["instruction"]["guidance"][
+            "lists"
+        ]
     for field, path in named.items():
         if not (root / path).is_file():
             refuse(field, path, "this file does not exist: correct the path (relative to the repository)")
@@ -93,15 +98,18 @@ def _check_base_model(base: dict, root: Path) -> None:
         refuse("base_model.path", path, error.remedy)
 
 
-def _check_prompts(prompts: dict, root: Path) -> None:
+def _check_prompts(config: dict, root: Path) -> None:
     environment = SandboxedEnvironment()
-    for name, path in prompts.items():
+    variables = dict(TEMPLATE_VARIABLES)
+    if config["generation"]["instruction"]["guidance"] is not None:
+        variables["instructions"] = variables["instructions"] | GUIDANCE_VARIABLES
+    for name, path in config["prompts"].items():
         field = f"prompts.{name}"
         try:
             used = find_undeclared_variables(environment.parse((root / path).read_text(encoding="utf-8")))
         except jinja2.TemplateSyntaxError as error:
             refuse(field, path, f"line {error.lineno}: {error.message}: correct the template")
-        known = TEMPLATE_VARIABLES[name]
+        known = variables[name]
         if used - known:
             listed = ", ".join(sorted(known))
             refuse(
@@ -176,6 +184,6 @@ def check_config(config: dict, root) -> None:
     _check_names(config)
     _check_files(config, root)
     _check_base_model(config["base_model"], root)
-    _check_prompts(config["prompts"], root)
+    _check_prompts(config, root)
     _check_shots(config, root)
     _check_sizes(config, root)

@@ -15,7 +15,8 @@ from workflow_scripts.core.answers import (
     sampling_of,
 )
 from workflow_scripts.core.engines import Engine
-from workflow_scripts.core.exemplars import draw_exemplars
+from workflow_scripts.core.exemplars import draw_exemplars, draw_varied_exemplars
+from workflow_scripts.core.guidance import Guidance
 from workflow_scripts.core.verdicts import judge_distinct
 
 NOT_ANSWERED = {
@@ -44,18 +45,32 @@ class Stream:
         return hashing.derive_seed(self.root_seed, self.name, self.shard, index, purpose)
 
 
+def instruction_prompt(
+    template, exemplars: Sequence[dict], shots: int, guidance: Guidance | None, stream: Stream, index: int
+) -> str:
+    """A numbered list of one record's own draw of exemplar instructions, with its own guidance if any."""
+    drawn = draw_varied_exemplars(exemplars, shots, stream.seed(index, "instruction_exemplars"))
+    asked = guidance.draw(stream.seed(index, "guidance")) if guidance else {}
+    return prompts.render(template, exemplars=[item["instruction"] for item in drawn], **asked)
+
+
 def write_instructions(
-    engine: Engine, template, exemplars: Sequence[dict], settings: dict, stream: Stream, size: int
+    engine: Engine,
+    template,
+    exemplars: Sequence[dict],
+    settings: dict,
+    stream: Stream,
+    size: int,
+    guidance: Guidance | None = None,
 ) -> list[dict]:
-    """`size` new instructions, each by continuing a numbered list of its own draw of exemplar instructions.
+    """`size` new instructions, each by continuing its `instruction_prompt`.
 
     Returns records with what is known so far. A malformed one has a rejected_reason, and its text as it came.
     """
-    shown = [
-        draw_exemplars(exemplars, settings["shots"], stream.seed(index, "instruction_exemplars"))
+    texts = [
+        instruction_prompt(template, exemplars, settings["shots"], guidance, stream, index)
         for index in range(size)
     ]
-    texts = [prompts.render(template, exemplars=[item["instruction"] for item in drawn]) for drawn in shown]
     seeds = [stream.seed(index, "instruction") for index in range(size)]
     ids, generations = continue_prompts(engine, texts, seeds, sampling_of(settings), "instructions")
     records = []
