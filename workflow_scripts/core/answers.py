@@ -31,6 +31,7 @@ def continue_prompts(
     """Tokenise each prompt once and continue it. Returns the token ids sent, and the generations."""
     ids = prompts.encode_all(engine.tokenizer, list(texts))
     generations = engine.generate(ids, list(seeds), sampling, progress(len(ids), "records", label))
+    engine.audit.report(label)
     return ids, generations
 
 

@@ -6,8 +6,24 @@ from pathlib import Path
 
 from workflow_scripts.core.errors import InputError
 
+# What a model and its tokenizer are loaded from. A model card or a record of the training changes neither.
+LOADED = (
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "config.json",
+    "generation_config.json",
+    "adapter_config.json",
+    "tokenizer*",
+    "*.model",
+    "vocab.*",
+    "merges.txt",
+    "added_tokens.json",
+    "special_tokens_map.json",
+    "chat_template*",
+    "tekken.json",
+)
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-TUNED_NAME = re.compile(r"(?i)(?:^|[-_.])(instruct|chat|it)(?:[-_.]|$)")
+TUNED_NAME = re.compile(r"(?i)(?:^|[-_.])(instruct|chat|it|assistant|sft|dpo|rlhf|thinking)(?:[-_.]|$)")
 CHAT_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|eom_id|>")
 
 
@@ -19,6 +35,12 @@ def read_json(path: Path) -> dict:
         return {}
     except json.JSONDecodeError as error:
         raise InputError(file=path, remedy=f"this is not valid JSON: {error}") from None
+
+
+def loaded_files(directory) -> list[Path]:
+    """The files of a directory that a model or its tokenizer is loaded from, sorted by path."""
+    files = (path for path in Path(directory).iterdir() if path.is_file())
+    return sorted(path for path in files if any(path.match(pattern) for pattern in LOADED))
 
 
 def check_weights(directory) -> None:
@@ -57,20 +79,47 @@ def check_weights(directory) -> None:
 def chat_template_file(directory) -> Path | None:
     """The file that gives a directory's tokenizer a chat template, or None."""
     directory = Path(directory)
-    for name in ("chat_template.jinja", "chat_template.json"):
+    for name in ("chat_template.jinja", "chat_template.json", "additional_chat_templates"):
         if (directory / name).exists():
             return directory / name
     settings = directory / "tokenizer_config.json"
     return settings if read_json(settings).get("chat_template") else None
 
 
+def chat_end(directory) -> tuple[Path, str, str] | None:
+    """(file, field, token) where a directory names the end of a chat turn as an end of text, or None.
+
+    Looks at the tokenizer's end token and at the ids of end tokens in the settings of model and generation.
+    """
+    directory = Path(directory)
+    settings = read_json(directory / "tokenizer_config.json")
+    token = settings.get("eos_token")
+    token = token.get("content") if isinstance(token, dict) else token
+    if token in CHAT_ENDS:
+        return directory / "tokenizer_config.json", "eos_token", token
+    texts = {entry["id"]: entry["content"] for entry in _added_tokens(directory)}
+    for name in ("config.json", "generation_config.json"):
+        ids = read_json(directory / name).get("eos_token_id")
+        for index in ids if isinstance(ids, list) else [ids]:
+            if texts.get(index) in CHAT_ENDS:
+                return directory / name, "eos_token_id", texts[index]
+    return None
+
+
+def _added_tokens(directory: Path) -> list[dict]:
+    """{id, content} of the tokens that were added to a tokenizer's vocabulary."""
+    listed = read_json(directory / "tokenizer.json").get("added_tokens") or []
+    decoder = read_json(directory / "tokenizer_config.json").get("added_tokens_decoder") or {}
+    return [*listed, *({"id": int(index), **entry} for index, entry in decoder.items())]
+
+
 def inspect_base(directory, *, repo: str | None = None, accept_chat_template: str | None = None) -> dict:
     """Checks that a directory holds a base model, by its files alone (fast: no library, no weights read).
 
     InputError for a missing directory, an adapter, pickled weights, a name such as "-Instruct" (of the
-    directory, the repository or in config.json), an end token of a chat format, and a chat template. Some
-    base models ship a chat template (Qwen2.5 does): `accept_chat_template` gives the reason to accept that.
-    It is never applied in any case. Returns {"architecture", "dtype", "has_chat_template"}.
+    directory, the repository or in config.json), the end of a chat turn as an end token, and a chat template.
+    Some base models ship a template (Qwen2.5 does): `accept_chat_template` gives the reason to accept that;
+    it is never applied in any case. Returns {"architecture", "dtype", "has_chat_template"}.
     """
     directory = Path(directory)
     check_weights(directory)
@@ -81,14 +130,11 @@ def inspect_base(directory, *, repo: str | None = None, accept_chat_template: st
             remedy = "this is the name of an instruction-tuned model: give the base model it was made from"
             file = directory / "config.json" if field == "_name_or_path" else directory
             raise InputError(file=file, field=field, value=name, remedy=remedy)
-    settings = read_json(directory / "tokenizer_config.json")
-    end = settings.get("eos_token")
-    end = end.get("content") if isinstance(end, dict) else end
-    if end in CHAT_ENDS:
-        remedy = "this tokenizer ends a chat turn: give the base model, whose end token ends a document"
-        raise InputError(
-            file=directory / "tokenizer_config.json", field="eos_token", value=end, remedy=remedy
-        )
+    end = chat_end(directory)
+    if end is not None:
+        file, field, token = end
+        remedy = "this token ends a chat turn: give the base model, whose end token ends a document"
+        raise InputError(file=file, field=field, value=token, remedy=remedy)
     template = chat_template_file(directory)
     if template is not None and not accept_chat_template:
         remedy = (

@@ -13,14 +13,13 @@ from safetensors import safe_open
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import (
     canonical_json,
+    sha256_file,
     sha256_text,
-    sha256_tree,
     sha256_weights,
     token_ids_sha256,
 )
-from workflow_scripts.core.model_files import check_weights, inspect_base
+from workflow_scripts.core.model_files import LOADED, check_weights, inspect_base, loaded_files
 
-MODEL_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.jinja", "tokenizer.model"]
 TOKENIZER_FILES = (
     "added_tokens.json",
     "merges.txt",
@@ -35,11 +34,15 @@ TOKENIZER_PROBE = "Question: Name 12 naïve cafés, don't stop.\n\n1. Zoë's\tDO
 
 @dataclass(frozen=True)
 class ModelReference:
-    """A model to load: a directory, or a repository with its pinned revision, and the name it is shown by."""
+    """A model to load: a directory, or a repository with its pinned revision, and the name it is shown by.
+
+    `files`: the SHA-256 of each of its files where that is on record; a directory that differs is refused.
+    """
 
     path_or_repo: str
     revision: str | None
     label: str
+    files: dict[str, str] | None = None
 
 
 def resolve_model(path) -> ModelReference:
@@ -55,11 +58,13 @@ def resolve_model(path) -> ModelReference:
         raise InputError(file=path, remedy=remedy)
     identity = json.loads(path.read_text(encoding="utf-8"))
     if "repo" in identity:
-        return ModelReference(identity["repo"], identity["revision"], identity["label"])
+        return ModelReference(
+            identity["repo"], identity["revision"], identity["label"], identity.get("files")
+        )
     if not Path(identity["path"]).is_dir():
         remedy = "the model directory is gone, or the working directory is not the project's root"
         raise InputError(file=path, field="path", value=identity["path"], remedy=remedy)
-    return ModelReference(identity["path"], None, identity["label"])
+    return ModelReference(identity["path"], None, identity["label"], identity.get("files"))
 
 
 def local_directory(reference: ModelReference | str | Path) -> Path:
@@ -73,7 +78,9 @@ def local_directory(reference: ModelReference | str | Path) -> Path:
 
     try:
         return Path(
-            snapshot_download(reference.path_or_repo, revision=reference.revision, allow_patterns=MODEL_FILES)
+            snapshot_download(
+                reference.path_or_repo, revision=reference.revision, allow_patterns=list(LOADED)
+            )
         )
     except (HfHubHTTPError, LocalEntryNotFoundError) as error:
         remedy = f"check the names and the network ({type(error).__name__})"
@@ -81,11 +88,23 @@ def local_directory(reference: ModelReference | str | Path) -> Path:
         raise InputError(field="base_model.repo", value=value, remedy=remedy) from None
 
 
+def check_files(reference: ModelReference) -> None:
+    """InputError unless a model's files are, byte for byte, those on record; all are read and hashed."""
+    directory = local_directory(reference)
+    for name, recorded in (reference.files or {}).items():
+        path = directory / name
+        found = sha256_file(path) if path.is_file() else "absent"
+        if found != recorded:
+            remedy = f"another file is on record ({recorded}): put that one back, or make the identity anew"
+            raise InputError(file=path, field="sha256", value=found, remedy=remedy)
+
+
 def identify_base(settings: dict) -> dict:
     """What the base model is: the content of `base/model.json`, without time, host or absolute path.
 
     settings: {path} or {repo, revision}, and optionally accept_chat_template (see `inspect_base`). Every file
-    of the model is hashed. InputError as in `inspect_base` and `check_tokenizer`.
+    that the model or its tokenizer is loaded from is hashed. InputError as in `inspect_base` and
+    `check_tokenizer`.
     """
     repo = settings.get("repo")
     name = repo or settings["path"]
@@ -94,7 +113,7 @@ def identify_base(settings: dict) -> dict:
     directory = local_directory(ModelReference(name, revision, label))
     accepted = settings.get("accept_chat_template")
     found = inspect_base(directory, repo=repo, accept_chat_template=accepted)
-    files = {path: sha for path, sha in sha256_tree(directory).items() if not path.startswith(".")}
+    files = {path.name: sha256_file(path) for path in loaded_files(directory)}
     tokenizer_files = {path: files[path] for path in TOKENIZER_FILES if path in files}
     return {
         "label": label,
@@ -173,12 +192,17 @@ def pick_device(device: str) -> str:
 def load_model(reference: ModelReference | str | Path, dtype: str = "float32", device: str = "auto"):
     """A causal language model in evaluation mode. `dtype`: a name of torch's, or "auto" (as saved).
 
-    Safetensors only; no code from the repository is run. InputError for what `check_weights` refuses.
+    Safetensors only; no code from the repository is run. InputError for what `check_weights` refuses, and
+    for a directory whose files are not those on record (a repository's are named by its revision).
     """
     from transformers import AutoModelForCausalLM
 
+    if not isinstance(reference, ModelReference):
+        reference = resolve_model(reference)
     directory = local_directory(reference)
     check_weights(directory)
+    if reference.revision is None:
+        check_files(reference)
     model = AutoModelForCausalLM.from_pretrained(
         directory, dtype=dtype, use_safetensors=True, trust_remote_code=False, local_files_only=True
     )

@@ -1,6 +1,7 @@
 """Prompt templates (sandboxed Jinja2 files) and token ids. No chat template, no special tokens, ever."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,10 +106,15 @@ def encode_all(tokenizer, texts: list[str]) -> list[list[int]]:
     return tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
 
 
-def special_tokens_in(tokenizer, ids: list[int]) -> list[str]:
-    """Special tokens (control tokens of the tokenizer, chat tokens among them) in a prompt, in order."""
-    special = set(tokenizer.all_special_ids)
-    special.update(index for index, token in tokenizer.added_tokens_decoder.items() if token.special)
+def special_token_ids(tokenizer) -> set[int]:
+    """Ids of the control tokens of a tokenizer, chat tokens among them."""
+    added = tokenizer.added_tokens_decoder.items()
+    return {*tokenizer.all_special_ids, *(index for index, token in added if token.special)}
+
+
+def special_tokens_in(tokenizer, ids: Sequence[int]) -> list[str]:
+    """Special tokens in a prompt, in order."""
+    special = special_token_ids(tokenizer)
     return [tokenizer.convert_ids_to_tokens(token) for token in ids if token in special]
 
 

@@ -19,5 +19,6 @@ def judge_distinct(
     distinct = list(dict.fromkeys(pairs))
     counter = progress(len(distinct), "answers", label)
     judgements = critic.judge(engine, template, principles, distinct, counter.advance)
+    engine.audit.report(label)
     by_pair = dict(zip(distinct, judgements, strict=True))
     return [by_pair[pair] for pair in pairs]

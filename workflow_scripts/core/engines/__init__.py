@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from workflow_scripts.core.engines.request_audit import RequestAudit
 from workflow_scripts.core.errors import InputError
 
 
@@ -48,10 +49,14 @@ class Generation:
 
 
 class Engine(Protocol):
-    """What generates and judges. `identity`: {name, version, dtype, device}, the same for identical runs."""
+    """What generates and judges. `identity`: {name, version, dtype, device, request_audit}, the same for
+    identical runs. Both methods put every prompt before `audit` first, which raises: no record comes of a
+    request that did not pass.
+    """
 
     tokenizer: object
     identity: dict
+    audit: RequestAudit
 
     def generate(
         self, prompts: Sequence[Sequence[int]], seeds: Sequence[int], sampling: Sampling, progress=None

@@ -10,6 +10,7 @@ import transformers
 from workflow_scripts.core.engines import Generation, Sampling
 from workflow_scripts.core.engines.choosing import TOLERANCE
 from workflow_scripts.core.engines.decoding import Batch
+from workflow_scripts.core.engines.request_audit import RequestAudit
 from workflow_scripts.core.engines.shared_prefixes import pack, pack_batch
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.models import load_model, load_tokenizer, resolve_model
@@ -39,12 +40,14 @@ class TransformersEngine:
         self.device = model.device
         self.tolerance = TOLERANCE.get(model.dtype)
         self.end_tokens = _end_tokens(model, tokenizer)
+        self.audit = RequestAudit(tokenizer)
         self.identity = {
             "name": "transformers",
             "version": transformers.__version__,
             "dtype": str(model.dtype).removeprefix("torch."),
             "device": self.device.type,
             "same_text_in_any_batch": self.tolerance is not None,
+            "request_audit": "passed",  # a request that does not pass raises
         }
         self._shares_prefixes = None
 
@@ -52,7 +55,9 @@ class TransformersEngine:
     def generate(
         self, prompts: Sequence[Sequence[int]], seeds: Sequence[int], sampling: Sampling, progress=None
     ) -> list[Generation]:
-        """Continues each prompt; see `engines.Engine`. InputError when a prompt leaves no room for it."""
+        """Continues each prompt; see `engines.Engine`. InputError when a prompt leaves no room for it or
+        holds a special or chat token."""
+        self.audit.check(prompts)
         self._check_room(prompts, sampling.max_new_tokens)
         results: list[Generation | None] = [None] * len(prompts)
         for rows in _batches(prompts, self.batch_size):
@@ -71,6 +76,7 @@ class TransformersEngine:
 
         Neighbouring prompts that begin alike are computed as one row, their common beginning once.
         """
+        self.audit.check(prompts)
         self._check_room(prompts, 0)
         if self._shares_prefixes is None:
             self._shares_prefixes = self._check_sharing()
