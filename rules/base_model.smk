@@ -1,7 +1,7 @@
 """Base model: what it is, byte for byte, and proof that nothing of a chat model is in it or in its prompts.
 
-Needs the model directory (or repository) that the config names, the prompts and the test set.
-Makes base/model.json, base/guard.json and the contamination gate.
+Needs the model directory (or repository) that the config names, the prompts, the sentinels and the test set.
+Makes base/model.json, base/guard.json, base/sentinels.json and the contamination gate.
 """
 
 
@@ -21,7 +21,7 @@ rule base_model:
         module=as_py_module(),
         code=code_digest("workflow_scripts/base_model.py"),
         environment=environment_digest("envs/train.yaml"),
-        settings=settings("base_model"),
+        settings=base_model_settings(),
     shell:
         "python -m {params.module} --settings {params.settings:q} --identity {output.identity:q}"
         " 2>&1 | tee {log:q}"
@@ -36,6 +36,7 @@ rule contamination_guard:
         calibration="<results>/test_set/calibration.parquet",
         exemplars=config["exemplars"],
         constitution=config["constitution"],
+        sentinels=config["sentinels"],
         prompts=sorted(config["prompts"].values()),
     output:
         report="<results>/base/guard.json",
@@ -53,14 +54,47 @@ rule contamination_guard:
     shell:
         "python -m {params.module} --settings {params.settings:q} --identity {input.identity:q}"
         " --test {input.test:q} --dev {input.dev:q} --calibration {input.calibration:q}"
-        " --exemplars {input.exemplars:q} --constitution {input.constitution:q} --prompts {input.prompts:q}"
+        " --exemplars {input.exemplars:q} --constitution {input.constitution:q} --sentinels {input.sentinels:q}"
+        " --prompts {input.prompts:q} --report {output.report:q} 2>&1 | tee {log:q}"
+
+
+rule sentinels:
+    input:
+        script="workflow_scripts/sentinels.py",
+        model="<results>/base/model.json",
+        sentinels=config["sentinels"],
+        template=config["prompts"]["completion"],
+        recorded=recorded_rates(),
+    output:
+        report=report(
+            "<results>/base/sentinels.json",
+            caption="../reports/captions/sentinels.rst",
+            category="3. Data",
+            labels={"stage": "sentinels"},
+        ),
+    log:
+        "<logs>/sentinels.log",
+    benchmark:
+        "<benchmarks>/sentinels.jsonl"
+    conda:
+        "../envs/generate.yaml"
+    resources:
+        gpu=1,
+    params:
+        module=as_py_module(),
+        code=code_digest("workflow_scripts/sentinels.py"),
+        environment=environment_digest("envs/generate.yaml"),
+        settings=settings("engine"),
+    shell:
+        "python -m {params.module} --settings {params.settings:q} --model {input.model:q}"
+        " --sentinels {input.sentinels:q} --template {input.template:q} --recorded-rates {input.recorded:q}"
         " --report {output.report:q} 2>&1 | tee {log:q}"
 
 
 rule gate_contamination:
     input:
         script="workflow_scripts/gate.py",
-        metrics="<results>/base/guard.json",
+        metrics=["<results>/base/guard.json", "<results>/base/sentinels.json"],
     output:
         decision=report(
             "<results>/gates/contamination.json",

@@ -1,11 +1,11 @@
-"""The embedded base: corpus, pretraining, measurement, model card.
+"""The embedded base: corpus, pretraining, measurement, its rates on the sentinels, model card.
 
 A Snakefile of its own, as a clone never rebuilds what is shipped:
 
     snakemake --snakefile rules/demo_base.smk --cores 2
 
-Needs config/demo_base.yaml, the task families, the constitution, the exemplars, the prompts and the shipped tokenizer,
-which was trained once and is kept: weights belong to one tokenizer. Makes resources/demo_base/ (under <shipped>), and its
+Needs config/demo_base.yaml, the task families, the constitution, the exemplars, the sentinels, the prompts and the
+shipped tokenizer, which was trained once and is kept: weights belong to one tokenizer. Makes resources/demo_base/ (under <shipped>), and its
 makings under <work>; the target `tokenizer` trains another tokenizer there, to be put in the place of the shipped one.
 """
 
@@ -30,6 +30,9 @@ pathvars:
 
 WEIGHTS = ("config.json", "generation_config.json", "model.safetensors")
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
+ENGINE = canonical_json(
+    {"engine": {"backend": "transformers", "dtype": "float32", "device": "cpu", "batch_size": 64}}
+)
 
 
 def settings(*keys):
@@ -42,17 +45,20 @@ rule ship:
         model="<work>/model",
         card="<work>/README.md",
         measured="<work>/measured.json",
+        sentinels="<work>/sentinels.json",
         training="<work>/training.json",
     output:
         [f"<shipped>/{name}" for name in WEIGHTS],
         card="<shipped>/README.md",
         measured="<shipped>/measured.json",
+        sentinels="<shipped>/sentinels.json",
         training="<shipped>/training.json",
     params:
         directory=lambda wildcards, output: output.card.removesuffix("/README.md"),
         weights=lambda wildcards, input: [f"{input.model}/{name}" for name in WEIGHTS],
     shell:
-        "cp {params.weights:q} {input.card:q} {input.measured:q} {input.training:q} {params.directory:q}/"
+        "cp {params.weights:q} {input.card:q} {input.measured:q} {input.sentinels:q} {input.training:q}"
+        " {params.directory:q}/"
 
 
 rule corpus:
@@ -125,6 +131,23 @@ rule measure:
         "python -m {params.module} --settings {params.settings:q} --model {input.model:q} --tasks {input.tasks:q}"
         " --exemplars {input.exemplars:q} --constitution {input.constitution:q} --prompts config/prompts"
         " --measured {output.measured:q}"
+
+
+rule sentinels:
+    input:
+        script="workflow_scripts/sentinels.py",
+        model="<work>/model",
+        sentinels="config/sentinels.yaml",
+        template="config/prompts/completion.j2",
+    output:
+        report="<work>/sentinels.json",
+    params:
+        module=as_py_module(),
+        code=code_digest("workflow_scripts/sentinels.py"),
+        settings=ENGINE,
+    shell:
+        "python -m {params.module} --settings {params.settings:q} --model {input.model:q}"
+        " --sentinels {input.sentinels:q} --template {input.template:q} --report {output.report:q}"
 
 
 rule model_card:

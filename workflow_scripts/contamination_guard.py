@@ -1,11 +1,12 @@
 """Renders every prompt that the run will send, and looks for special tokens, chat markers and held-out items.
 
-The same look is taken at prompts wrapped in ChatML on purpose: a guard that does not see those sees nothing.
+The same look is taken at prompts wrapped in chat formats on purpose: a guard that is blind to those sees
+nothing. It is the look that engines take at every request before it runs.
 
     python -m workflow_scripts.contamination_guard --settings '{"generation": ...}' \\
         --identity base/model.json --test test.parquet --dev dev.parquet --calibration calibration.parquet \\
-        --exemplars exemplars.yaml --constitution constitution.yaml --prompts completion.j2 critic.j2 \\
-        --report base/guard.json
+        --exemplars exemplars.yaml --constitution constitution.yaml --sentinels sentinels.yaml \\
+        --prompts completion.j2 critic.j2 --report base/guard.json
 """
 
 import argparse
@@ -28,6 +29,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         parser.add_argument(f"--{split}", required=True, help=f"items of the {split} split")
     parser.add_argument("--exemplars", required=True, help="hand-written exemplars")
     parser.add_argument("--constitution", required=True, help="principles of the critic")
+    parser.add_argument("--sentinels", required=True, help="prompts that the base is watched by")
     parser.add_argument("--prompts", required=True, nargs="+", help="prompt templates")
     parser.add_argument("--report", required=True, help="report to write")
     return parser.parse_args(argv)
@@ -38,8 +40,10 @@ def main(argv=None) -> None:
     arguments = parse_arguments(argv)
     with job("contamination_guard"), guarded(arguments.report) as (output,):
         from workflow_scripts.core import contamination, critic, prompts, schemas
+        from workflow_scripts.core.engines.request_audit import RequestAudit
         from workflow_scripts.core.exemplars import load_exemplars
         from workflow_scripts.core.models import load_tokenizer, resolve_model
+        from workflow_scripts.core.sentinels.battery import load_sentinels
 
         settings = json.loads(arguments.settings)
         splits = {
@@ -55,12 +59,14 @@ def main(argv=None) -> None:
                 default=4,
             ),
         )
-        tokenizer = load_tokenizer(resolve_model(arguments.identity))
+        sentinels = load_sentinels(arguments.sentinels).sentinels
         rendered = {
             path: contamination.rendered_prompts(prompts.load_template(path), material)
             for path in arguments.prompts
         }
-        report = contamination.guard_report(tokenizer, rendered, material.exemplars, splits)
+        rendered[arguments.sentinels] = [sentinel["prompt"] for sentinel in sentinels]
+        audit = RequestAudit(load_tokenizer(resolve_model(arguments.identity)))
+        report = contamination.guard_report(audit, rendered, splits, material.exemplars, sentinels)
         metrics = {name: metric["value"] for name, metric in report["metrics"].items()}
         say(f"looked at {report['prompts']} prompts: {metrics}")
         write_json(output, report)

@@ -5,10 +5,17 @@ from dataclasses import dataclass
 
 from workflow_scripts.core import critic, prompts
 from workflow_scripts.core.deduplication.exact import normalise
+from workflow_scripts.core.engines.request_audit import RequestAudit
 from workflow_scripts.core.errors import InputError
 
-CHATML = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
-CONTROLS = 50  # prompts that are wrapped in ChatML for the negative control
+# Prompts as chat models of four families are given them: the negative control.
+CHAT_FORMATS = {
+    "ChatML": "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n",
+    "Llama 3": "<|start_header_id|>user<|end_header_id|>\n\n{}<|eot_id|>",
+    "Mistral": "[INST] {} [/INST]",
+    "Gemma": "<start_of_turn>user\n{}<end_of_turn>\n<start_of_turn>model\n",
+}
+CONTROLS = 50  # prompts of each kind that are wrapped
 EXAMPLES = 5
 
 
@@ -57,55 +64,70 @@ def _windows(exemplars: Sequence[dict], shots: int) -> list[list[dict]]:
     return [around[start : start + min(shots, len(exemplars))] for start in range(len(exemplars))]
 
 
-def findings(tokenizer, texts: Sequence[str]) -> list[dict]:
-    """Prompts with something in them that a base model's prompt may not hold: {prompt, tokens, markers}."""
-    encoded = prompts.encode_all(tokenizer, list(texts))
-    looked = [
-        {
-            "prompt": text,
-            "tokens": prompts.special_tokens_in(tokenizer, ids),
-            "markers": prompts.chat_markers_in(text),
-        }
-        for text, ids in zip(texts, encoded, strict=True)
+def findings(audit: RequestAudit, texts: Sequence[str]) -> list[dict]:
+    """Prompts that an engine would refuse, by the token ids that it would get: {prompt, tokens, markers}."""
+    found = audit.findings(prompts.encode_all(audit.tokenizer, list(texts)))
+    return [
+        {"prompt": texts[place], "tokens": list(finding.tokens), "markers": list(finding.markers)}
+        for place, finding in found.items()
     ]
-    return [found for found in looked if found["tokens"] or found["markers"]]
+
+
+def negative_control(audit: RequestAudit, rendered: dict[str, list[str]]) -> dict[str, dict]:
+    """Prompts of every source, wrapped in each chat format: {format: {"wrapped", "found"}} as counts."""
+    texts = [text for part in rendered.values() for text in part[:: max(1, len(part) // CONTROLS)][:CONTROLS]]
+    return {
+        name: {"wrapped": len(texts), "found": len(findings(audit, [wrapper.format(text) for text in texts]))}
+        for name, wrapper in CHAT_FORMATS.items()
+    }
+
+
+def held_out_among(texts: Sequence[str], splits: dict[str, list[dict]]) -> list[dict]:
+    """Texts that are, after normalisation, the instruction of a held-out item: {instruction, split}."""
+    heldout = {normalise(item["instruction"]): name for name, rows in splits.items() for item in rows}
+    return [
+        {"instruction": text, "split": heldout[normalise(text)]}
+        for text in texts
+        if normalise(text) in heldout
+    ]
 
 
 def guard_report(
-    tokenizer, rendered: dict[str, list[str]], exemplars: list[dict], splits: dict[str, list[dict]]
+    audit: RequestAudit,
+    rendered: dict[str, list[str]],
+    splits: dict[str, list[dict]],
+    exemplars: Sequence[dict],
+    sentinels: Sequence[dict],
 ) -> dict:
-    """The metrics file of the guard. `rendered`: prompts by template; `splits`: items by name.
+    """The metrics file of the guard. `rendered`: prompts by template or other source; `splits`: items.
 
     Metrics: special_tokens_in_prompts and chat_markers_in_prompts (prompts that hold one),
-    negative_control_fired (the share of ChatML-wrapped prompts that are found), heldout_exemplars (exemplars
-    whose instruction is an item of a split). What was found is beside them.
+    negative_control_fired (the share of prompts wrapped in a chat format that are found), heldout_exemplars
+    and heldout_sentinels (those that are an item of a split). What was found is beside them.
     """
-    found = {path: findings(tokenizer, texts) for path, texts in rendered.items()}
+    found = {source: findings(audit, texts) for source, texts in rendered.items()}
     everything = [finding for part in found.values() for finding in part]
-    texts = [text for part in rendered.values() for text in part]
-    controls = [CHATML.format(text) for text in texts[:: max(1, len(texts) // CONTROLS)]]
-    heldout = {normalise(item["instruction"]): name for name, rows in splits.items() for item in rows}
-    shared = [
-        {"instruction": exemplar["instruction"], "split": heldout[normalise(exemplar["instruction"])]}
-        for exemplar in exemplars
-        if normalise(exemplar["instruction"]) in heldout
-    ]
-    values = {
-        "special_tokens_in_prompts": sum(bool(finding["tokens"]) for finding in everything),
-        "chat_markers_in_prompts": sum(bool(finding["markers"]) for finding in everything),
-        "negative_control_fired": len(findings(tokenizer, controls)) / len(controls),
-        "heldout_exemplars": len(shared),
+    count = sum(map(len, rendered.values()))
+    control = negative_control(audit, rendered)
+    wrapped = sum(part["wrapped"] for part in control.values())
+    shared_exemplars = held_out_among([exemplar["instruction"] for exemplar in exemplars], splits)
+    shared_sentinels = held_out_among([sentinel["prompt"] for sentinel in sentinels], splits)
+    metrics = {
+        "special_tokens_in_prompts": (sum(bool(finding["tokens"]) for finding in everything), count),
+        "chat_markers_in_prompts": (sum(bool(finding["markers"]) for finding in everything), count),
+        "negative_control_fired": (sum(part["found"] for part in control.values()) / wrapped, wrapped),
+        "heldout_exemplars": (len(shared_exemplars), len(exemplars)),
+        "heldout_sentinels": (len(shared_sentinels), len(sentinels)),
     }
-    sizes = {"negative_control_fired": len(controls), "heldout_exemplars": len(exemplars)}
     return {
         "stage": "contamination",
-        "metrics": {
-            name: {"value": float(value), "n": sizes.get(name, len(texts))} for name, value in values.items()
-        },
-        "prompts": len(texts),
-        "prompts_by_template": {path: len(part) for path, part in rendered.items()},
-        "found": {path: part[:EXAMPLES] for path, part in found.items() if part},
-        "heldout_exemplars": shared,
-        "template_disabled": tokenizer.chat_template is None,
+        "metrics": {name: {"value": float(value), "n": n} for name, (value, n) in metrics.items()},
+        "prompts": count,
+        "prompts_by_source": {source: len(part) for source, part in rendered.items()},
+        "negative_control": control,
+        "found": {source: part[:EXAMPLES] for source, part in found.items() if part},
+        "heldout_exemplars": shared_exemplars,
+        "heldout_sentinels": shared_sentinels,
+        "template_disabled": audit.tokenizer.chat_template is None,
         "add_special_tokens": False,
     }
