@@ -15,6 +15,7 @@ rule sample_candidates:
         template=config["prompts"]["completion"],
         critic_template=config["prompts"]["critic"],
         constitution=config["constitution"],
+        calibration="<results>/critic/calibration.json",
         guard="<results>/base/guard.json",
         gate="<results>/gates/sft.json",
     output:
@@ -37,7 +38,8 @@ rule sample_candidates:
     shell:
         "python -m {params.module} --settings {params.settings:q} --model {input.model:q}"
         " --critic-model {input.critic_model:q} --examples {input.examples:q} --template {input.template:q}"
-        " --critic-template {input.critic_template:q} --constitution {input.constitution:q} --guard {input.guard:q}"
+        " --critic-template {input.critic_template:q} --constitution {input.constitution:q}"
+        " --calibration-report {input.calibration:q} --guard {input.guard:q}"
         " --shard {params.shard} --shards {params.shards} --candidates {output.candidates:q} 2>&1 | tee {log:q}"
 
 

@@ -50,7 +50,8 @@ class Workspace:
         self.base = root / "model.json"
         weights = hashing.sha256_weights(taught_model())
         write_json(self.base, {"label": "taught", "path": str(taught_model()), "weights_sha256": weights})
-        write_json(root / "calibration.json", {"threshold": threshold})
+        prior = {"follows": 0.25, "correct": -0.5}
+        write_json(root / "calibration.json", {"threshold": threshold, "prior": prior})
         write_json(
             root / "guard.json", {"stage": "guard", "metrics": {"special_tokens_in_prompts": {"value": 0.0}}}
         )
@@ -112,6 +113,7 @@ class Workspace:
             + ["--model", str(taught_model()), "--critic-model", str(self.base)]
             + ["--examples", self.path("train.parquet"), "--template", "config/prompts/completion.j2"]
             + ["--critic-template", "config/prompts/critic.j2", "--constitution", "config/constitution.yaml"]
+            + ["--calibration-report", self.path("calibration.json")]
             + ["--shard", str(shard), "--shards", str(shards), "--candidates", output]
         )
         return schemas.read_records(output, schemas.CANDIDATES)

@@ -1,4 +1,4 @@
-"""Measures the critic on items with known right and wrong answers, and finds the threshold for accepting.
+"""Measures the critic on items with known right and wrong answers: its prior, its worth, its threshold.
 
     python -m workflow_scripts.critic_calibration --settings '{"engine": ..., "critic": ...}' \\
         --identity base/model.json --calibration calibration.parquet --constitution constitution.yaml \\
@@ -27,10 +27,10 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 
 
 def main(argv=None) -> None:
-    """Judge each item's reference and its corruption; write metrics, threshold, ROC and reliability."""
+    """Judge nothing, for the prior; then each item's reference and its corruption; write what that shows."""
     arguments = parse_arguments(argv)
     with job("critic_calibration"), guarded(arguments.calibration_report) as (output,):
-        from workflow_scripts.core import calibration, critic, prompts, runtime, schemas
+        from workflow_scripts.core import calibration, critic, critic_prior, prompts, runtime, schemas
         from workflow_scripts.core.engines import load_engine
 
         settings = json.loads(arguments.settings)
@@ -39,14 +39,16 @@ def main(argv=None) -> None:
             (item["instruction"], item[answer]) for item in items for answer in ("reference", "corruption")
         ]
         engine = load_engine(settings["engine"], arguments.identity)
-        judgements = critic.judge(
-            engine,
-            prompts.load_template(arguments.template),
-            critic.load_constitution(arguments.constitution),
-            pairs,
-            runtime.progress(len(pairs), "answers", "critic calibration").advance,
+        template = prompts.load_template(arguments.template)
+        principles = critic.load_constitution(arguments.constitution)
+        content_free = critic_prior.measure_prior(engine, template, principles)
+        principles = critic_prior.with_prior(principles, critic_prior.mean_prior(content_free))
+        counter = runtime.progress(len(pairs), "answers", "critic calibration")
+        judgements = critic.judge(engine, template, principles, pairs, counter.advance)
+        engine.audit.report("critic calibration")
+        report = calibration.calibration_report(
+            items, judgements, settings["critic"]["target_precision"], principles, content_free
         )
-        report = calibration.calibration_report(items, judgements, settings["critic"]["target_precision"])
         metrics = {name: round(metric["value"], 3) for name, metric in report["metrics"].items()}
         say(f"threshold {report['threshold']}: {metrics}")
         write_json(output, report)

@@ -4,7 +4,8 @@
         {"candidates": 4, "sampling": {"temperature": 1.0, "max_new_tokens": 32, "stop": [...]}}}' \\
         --model models/sft-merged --critic-model base/model.json --examples sft_data/train.parquet \\
         --template completion.j2 --critic-template critic.j2 --constitution constitution.yaml \\
-        --shard 0 --shards 2 --candidates preferences/candidates/shard-000.parquet
+        --calibration-report critic/calibration.json --shard 0 --shards 2 \\
+        --candidates preferences/candidates/shard-000.parquet
 
 Only one of the two models is in memory at a time.
 """
@@ -28,6 +29,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser.add_argument("--template", required=True, help="the completion prompt")
     parser.add_argument("--critic-template", required=True, help="the critic's prompt")
     parser.add_argument("--constitution", required=True, help="the critic's principles")
+    parser.add_argument("--calibration-report", required=True, help="the critic's prior")
     parser.add_argument("--guard", help="report of the contamination guard, for the records' provenance")
     parser.add_argument("--shard", required=True, type=int, help="number of the shard")
     parser.add_argument("--shards", required=True, type=int, help="shards in all")
@@ -39,13 +41,23 @@ def main(argv=None) -> None:
     """Write the candidates of one shard of the instructions, in order of instruction and number."""
     arguments = parse_arguments(argv)
     with job(f"sample_candidates shard {arguments.shard}"), guarded(arguments.candidates) as (output,):
-        from workflow_scripts.core import answers, candidates, critic, hashing, prompts, provenance, schemas
+        from workflow_scripts.core import (
+            answers,
+            candidates,
+            critic,
+            critic_prior,
+            hashing,
+            prompts,
+            provenance,
+            schemas,
+        )
         from workflow_scripts.core.code_digest import code_digest
         from workflow_scripts.core.engines import load_engine
 
         settings = json.loads(arguments.settings)
         how = settings["preferences"]
         principles = critic.load_constitution(arguments.constitution)
+        _, principles = critic_prior.read_calibration(arguments.calibration_report, principles)
         templates = {
             "completion": prompts.load_template(arguments.template),
             "critic": prompts.load_template(arguments.critic_template),
@@ -73,6 +85,7 @@ def main(argv=None) -> None:
             critic={
                 "model": provenance.model_identity(arguments.critic_model),
                 "constitution_sha256": hashing.sha256_file(arguments.constitution),
+                "prior": {principle.id: principle.prior for principle in principles},
             },
         )
         schemas.write_records(output, [{**row, "provenance": source} for row in rows], schemas.CANDIDATES)

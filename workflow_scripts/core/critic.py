@@ -2,8 +2,8 @@
 
 For each principle the model completes a review with the label of "yes" or of "no", under both orders of the
 labels (A = yes and A = no), so that a liking for a letter cancels. The margin is the mean over orders of
-log P(yes label) - log P(no label), weighted over principles; a label's probability is the sum over the
-tokens it can be written with (" A" and "A").
+log P(yes label) - log P(no label), less the principle's prior, weighted over principles; a label's
+probability is the sum over the tokens it can be written with (" A" and "A").
 """
 
 import math
@@ -29,17 +29,21 @@ DOUBT = 2e-5  # nats: how far a margin may differ between batches (measured: 3e-
 
 @dataclass(frozen=True)
 class Principle:
-    """One question of the constitution, with the weight of its answer."""
+    """One question of the constitution, with the weight of its answer.
+
+    `prior`: the margin in nats that it is given whatever is asked and answered (see `critic_prior`).
+    """
 
     id: str
     question: str
     weight: float
+    prior: float = 0.0
 
 
 @dataclass(frozen=True)
 class Judgement:
     """`margin` in nats (above 0: the answer is good), `p_yes` = sigmoid(margin), the margin by principle id,
-    and by label order (A = yes, then A = no), each already averaged over the rest."""
+    and by label order (A = yes, then A = no), each already averaged over the rest and less the priors."""
 
     margin: float
     p_yes: float
@@ -158,6 +162,7 @@ def _judgement(principles: Sequence[Principle], logprobs: np.ndarray, split: int
     """From log-probabilities [2 x principles, label tokens]; the first `split` columns write label A."""
     difference = logsumexp(logprobs[:, :split], axis=1) - logsumexp(logprobs[:, split:], axis=1)
     margins = difference.reshape(-1, 2) * (1, -1)  # [principle, order]: log P(yes) - log P(no)
+    margins = margins - np.array([[principle.prior] for principle in principles])
     weights = np.array([principle.weight for principle in principles])
     orders = weights @ margins / weights.sum()
     by_principle = {
