@@ -28,9 +28,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser.add_argument("--constitution", required=True, help="the critic's principles")
     parser.add_argument("--calibration-report", required=True, help="the critic's threshold and its prior")
     parser.add_argument("--guidance", nargs="?", help="topics and verbs, where instructions are guided")
-    parser.add_argument(
-        "--earlier", nargs="?", help="records with instructions that guided ones are to avoid"
-    )
+    parser.add_argument("--earlier", nargs="?", help="records whose instructions guided ones avoid")
     parser.add_argument("--guard", help="report of the contamination guard, for the records' provenance")
     parser.add_argument("--stream", required=True, choices=("pilot", "generation"), help="stream of seeds")
     parser.add_argument("--shard", required=True, type=int, help="number of the shard")

@@ -71,10 +71,9 @@ def _check_files(config: dict, root: Path) -> None:
     named |= {f"prompts.{name}": path for name, path in config["prompts"].items()}
     if config["evaluation"]["labels"] is not None:
         named["evaluation.labels"] = config["evaluation"]["labels"]
-    if config["generation"]["instruction"]["guidance"] is not None:
-        named["generation.instruction.guidance.lists"] = config["generation"]["instruction"]["guidance"][
-            "lists"
-        ]
+    guidance = config["generation"]["instruction"]["guidance"]
+    if guidance is not None:
+        named["generation.instruction.guidance.lists"] = guidance["lists"]
     for field, path in named.items():
         if not (root / path).is_file():
             refuse(field, path, "this file does not exist: correct the path (relative to the repository)")
