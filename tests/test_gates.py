@@ -1,12 +1,16 @@
 """Gates: three outcomes, overrides, messages, and input that judges nothing."""
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
 from workflow_scripts import gate
-from workflow_scripts.core import gates
+from workflow_scripts.core import gate_messages, gates
 from workflow_scripts.core.errors import InputError
+
+CONFIGURED = yaml.safe_load(Path("config/config.yaml").read_text())["gates"]
 
 METRICS = {
     "lift": {"value": 0.08, "low": 0.05, "high": 0.11, "n": 300},
@@ -122,8 +126,76 @@ def test_the_message_says_measured_asked_evidence_and_what_to_do(metrics_file, c
     told = capsys.readouterr().err
     for part in ("gate pilot: PAUSE", "measured 0.05", "[0.05, 0.11], n = 300", "asked lift.low >= 0.1"):
         assert part in told
-    for part in ("results/pilot/qc.json", "What to do", "overrides.pilot"):
+    for part in ("results/pilot/qc.json", "What to do: read the pilot's records", "overrides.pilot"):
         assert part in told
+
+
+def test_each_outcome_says_in_its_own_words_what_becomes_of_the_run(metrics_file, capsys):
+    told = {}
+    for outcome, criterion in {
+        "pass": {"above": 0},
+        "pause": {"above": 1, "otherwise": "pause"},
+        "stop": {"above": 1, "otherwise": "stop"},
+    }.items():
+        run(metrics_file, {"lift": criterion})
+        told[outcome] = capsys.readouterr().err.splitlines()[0]
+        assert told[outcome] == f"gate pilot: {outcome.upper()}: {gate_messages.CONSEQUENCES[outcome]}"
+    run(metrics_file, {"lift": {"above": 1}}, override="a known cause")
+    told["overridden"] = capsys.readouterr().err.splitlines()[0]
+    assert told["overridden"] == "gate pilot: STOP, but overridden: the run goes on"
+    assert len(set(told.values())) == 4
+
+
+def test_every_gate_has_a_remedy_of_its_own():
+    assert gate_messages.REMEDIES.keys() == CONFIGURED.keys()
+    assert len(set(gate_messages.REMEDIES.values())) == len(CONFIGURED)
+
+
+CRITERIA = [
+    (name, place)
+    for name, criteria in CONFIGURED.items()
+    for place in range(len(gates.parse_criteria(name, criteria)))
+]
+
+
+def meeting(criteria) -> float:
+    """A number that meets every criterion that is asked of it."""
+    least = [one.threshold for one in criteria if one.comparison in ("at_least", "above")]
+    most = [one.threshold for one in criteria if one.comparison in ("at_most", "below")]
+    if least and most:
+        return (max(least) + min(most)) / 2
+    return max(least) + 1 if least else min(most) - 1
+
+
+def missing(criterion) -> float:
+    """A number that misses a criterion by as little as can be."""
+    return criterion.threshold + {"at_least": -1e-9, "at_most": 1e-9}.get(criterion.comparison, 0.0)
+
+
+@pytest.mark.parametrize(("name", "place"), CRITERIA, ids=lambda value: str(value))
+def test_every_criterion_of_the_configuration_can_end_a_run(tmp_path, capsys, name, place):
+    """Everything is as asked, and the gate passes; one number misses its criterion, and it is named."""
+    criteria = gates.parse_criteria(name, CONFIGURED[name])
+    missed, metrics = criteria[place], {}
+    for one in criteria:
+        same = [other for other in criteria if (other.metric, other.bound) == (one.metric, one.bound)]
+        metrics.setdefault(one.metric, {"value": 0.0})[one.bound] = meeting(same)
+    evidence, decision = tmp_path / "evidence.json", tmp_path / "decision.json"
+    words = ["--settings", json.dumps({"gate": {"name": name, "criteria": CONFIGURED[name]}})]
+    words += ["--metrics", str(evidence), "--decision", str(decision)]
+    evidence.write_text(json.dumps({"metrics": metrics}))
+    gate.main(words)
+    metrics[missed.metric][missed.bound] = missing(missed)
+    evidence.write_text(json.dumps({"metrics": metrics}))
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        gate.main(words)
+    told = capsys.readouterr().err
+    assert f"gate {name}: {missed.otherwise.upper()}: " in told
+    assert f"asked {missed}; see {evidence}" in told
+    assert gate_messages.remedy(name) in told
+    judged = json.loads(decision.read_text())["criteria"]
+    assert judged[place]["decision"] == missed.otherwise
 
 
 @pytest.mark.parametrize(
