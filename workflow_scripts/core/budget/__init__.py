@@ -1,0 +1,1 @@
+"""What a run costs, before it spends: work from the configuration, throughputs, prices, and what follows."""

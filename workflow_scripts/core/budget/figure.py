@@ -1,0 +1,86 @@
+"""The picture of a plan: what budgets buy, and which GPUs are worth a thought."""
+
+import altair as alt
+
+from workflow_scripts.core.figure_svg import INK, MUTED, SERIES, render
+
+WIDTH, HEIGHT = 420, 240
+NAME, TITLE = "budget-frontier", "What a budget buys, and on which GPU"
+KINDS = {"on the front": (SERIES[3], "circle"), "dominated": (MUTED, "square"), "too small": (SERIES[0], "cross")}
+
+
+def kind_of(entry: dict) -> str:
+    """How a GPU stands: it is on the front, dominated, or too small for the model."""
+    if not entry["fits"]["feasible"]:
+        return "too small"
+    return "on the front" if entry["on_front"] else "dominated"
+
+
+def draw_gpus(rows: list[dict], cap: float | None) -> alt.Chart:
+    """Dollars against hours at the upper bounds, each GPU a point with its name; the cap a line."""
+    points = [
+        {
+            "name": row["name"],
+            "hours": row["hours"]["high"],
+            "dollars": row["dollars"]["high"],
+            "kind": kind_of(row),
+        }
+        for row in rows
+    ]
+    colours, shapes = zip(*KINDS.values(), strict=True)
+    base = alt.Chart(alt.Data(values=points)).encode(
+        x=alt.X("hours:Q", axis=alt.Axis(title="Hours, upper bound", grid=True), scale=alt.Scale(type="log")),
+        y=alt.Y("dollars:Q", axis=alt.Axis(title="Dollars, upper bound"), scale=alt.Scale(type="log")),
+    )
+    marks = base.mark_point(filled=True, size=90, opacity=1).encode(
+        color=alt.Color("kind:N", scale=alt.Scale(domain=list(KINDS), range=list(colours))),
+        shape=alt.Shape("kind:N", scale=alt.Scale(domain=list(KINDS), range=list(shapes))),
+    )
+    chart = marks + base.mark_text(dy=-11, color=INK).encode(text="name:N")
+    if cap is not None:
+        line = alt.Chart(alt.Data(values=[{"cap": cap}])).mark_rule(color=MUTED, strokeDash=[3, 3])
+        chart += line.encode(y="cap:Q")
+    return chart.properties(width=WIDTH, height=HEIGHT)
+
+
+def draw_frontier(rows: list[dict]) -> alt.Chart:
+    """For each budget that buys something: the spending, and in words how far it goes."""
+    bars = [
+        {
+            "budget": f"${row['budget']:g}",
+            "low": row["dollars"]["low"],
+            "high": row["dollars"]["high"],
+            "words": f"{row['reach']}, N = {row['test_items']}, {row['records']} records",
+        }
+        for row in rows
+        if row["affordable"]
+    ]
+    base = alt.Chart(alt.Data(values=bars)).encode(
+        y=alt.Y("budget:N", sort=[bar["budget"] for bar in bars], title="Budget")
+    )
+    spent = base.mark_bar(color=SERIES[3], height=10).encode(
+        x=alt.X("low:Q", axis=alt.Axis(title="Dollars that are planned, low to high")), x2="high:Q"
+    )
+    words = base.mark_text(align="left", dy=-13, color=INK).encode(x=alt.value(0), text="words:N")
+    return (spent + words).properties(width=WIDTH, height=44 * max(len(bars), 1) + 20)
+
+
+def tell(plan: dict) -> str:
+    """The picture in words."""
+    gpus = [
+        f"{row['name']}: {row['hours']['high']:.2f} h, ${row['dollars']['high']:.2f}, {kind_of(row)}"
+        for row in plan["gpus"]
+    ]
+    bought = [
+        f"${row['budget']:g}: {row['reach']}, N = {row['test_items']} on {row['gpu_name']}"
+        if row["affordable"]
+        else f"${row['budget']:g}: nothing"
+        for row in plan["frontier"]
+    ]
+    return f"GPUs at the upper bound: {'; '.join(gpus)}. Budgets: {'; '.join(bought)}."
+
+
+def frontier_svg(plan: dict) -> str:
+    """The figure as SVG text."""
+    chart = alt.vconcat(draw_frontier(plan["frontier"]), draw_gpus(plan["gpus"], plan["cap"]))
+    return render(chart.resolve_scale(x="independent"), NAME, TITLE, tell(plan))

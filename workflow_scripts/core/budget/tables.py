@@ -1,0 +1,93 @@
+"""The plan as lines of text for a console."""
+
+from collections.abc import Sequence
+
+
+def _between(bounds: dict, digits: int = 2) -> str:
+    return f"{bounds['low']:.{digits}f} to {bounds['high']:.{digits}f}"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines with columns of equal width, the first to the left and the others to the right."""
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def stage_lines(plan: dict) -> list[str]:
+    """Hours and dollars of each stage, of core and optional work, and of everything."""
+    rows = [("stage", "hours", "dollars", "throughput")]
+    for stage in plan["stages"]:
+        sources = sorted({rate["source"] for rate in stage["throughputs"].values()}) or ["-"]
+        name = stage["stage"] + (f" ({stage['optional']})" if stage["optional"] else "")
+        rows.append((name, _between(stage["hours"]), _between(stage["dollars"]), ", ".join(sources)))
+    for name, sums in plan["total"].items():
+        rows.append((f"total: {name}", _between(sums["hours"]), _between(sums["dollars"]), ""))
+    return aligned(rows)
+
+
+def gpu_lines(plan: dict) -> list[str]:
+    """Each GPU with what speaks for and against it."""
+    rows = [("GPU", "$/h", "hours", "dollars", "verdict")]
+    for entry in plan["gpus"]:
+        verdicts = []
+        if not entry["fits"]["feasible"]:
+            verdicts.append("too small")
+        if entry["dominated_by"]:
+            verdicts.append(f"dominated by {', '.join(entry['dominated_by'])}")
+        if entry["over_cap"]:
+            verdicts.append("over the cap")
+        if entry["on_front"]:
+            verdicts.append("on the front")
+        rows.append(
+            (
+                entry["name"],
+                f"{entry['dollars_per_hour']:.2f}",
+                _between(entry["hours"]),
+                _between(entry["dollars"]),
+                "; ".join(verdicts),
+            )
+        )
+    return aligned(rows)
+
+
+def frontier_lines(plan: dict) -> list[str]:
+    """What each budget buys."""
+    rows = [("budget", "GPU", "reach", "N", "records", "ablations", "dollars", "half-width", "lift")]
+    for entry in plan["frontier"]:
+        if not entry["affordable"]:
+            rows.append((f"${entry['budget']:g}", "nothing fits", *[""] * 7))
+            continue
+        lift = entry["detectable_lift"]
+        rows.append(
+            (
+                f"${entry['budget']:g}",
+                entry["gpu_name"],
+                entry["reach"],
+                str(entry["test_items"]),
+                str(entry["records"]),
+                str(len(entry["ablations"])),
+                _between(entry["dollars"]),
+                f"{100 * entry['half_width']['0.5']:.1f} pp",
+                "-" if lift is None else f"{100 * lift:.1f} pp",
+            )
+        )
+    return aligned(rows)
+
+
+def plan_lines(plan: dict) -> list[str]:
+    """The whole plan: stages, sessions, GPUs, frontier."""
+    lines = [f"{plan['gpu']['name']} at ${plan['gpu']['dollars_per_hour']:g} an hour", *stage_lines(plan), ""]
+    for session in plan["sessions"]:
+        stages = ", ".join(dict.fromkeys(session["stages"]))
+        lines.append(
+            f"session {session['session']}: {_between(session['hours'])} h,"
+            f" ${_between(session['dollars'])}: {stages}"
+        )
+    lines += ["", *gpu_lines(plan), plan["recommended"]["why"], ""]
+    return [*lines, *frontier_lines(plan)]
