@@ -44,6 +44,7 @@ rule generation_qc:
         records=collect(
             "<results>/generation/shard-{shard}.parquet", shard=shard_ids(config["generation"]["shards"])
         ),
+        detector_examples=config["detector_examples"],
         train="<results>/sft_data/train.parquet",
     output:
         report=report(
@@ -63,8 +64,8 @@ rule generation_qc:
         code=code_digest("workflow_scripts/generation_qc.py"),
         environment=environment_digest("envs/analysis.yaml"),
     shell:
-        "python -m {params.module} --records {input.records:q} --train {input.train:q}"
-        " --report {output.report:q} 2>&1 | tee {log:q}"
+        "python -m {params.module} --records {input.records:q} --detector-examples {input.detector_examples:q}"
+        " --train {input.train:q} --report {output.report:q} 2>&1 | tee {log:q}"
 
 
 use rule gate_contamination as gate_leakage with:

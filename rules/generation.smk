@@ -107,6 +107,7 @@ rule pilot_qc:
     input:
         script="workflow_scripts/generation_qc.py",
         records=["<results>/pilot/records.parquet"],
+        detector_examples=config["detector_examples"],
     output:
         report=report(
             "<results>/pilot/qc.json",
@@ -125,7 +126,8 @@ rule pilot_qc:
         code=code_digest("workflow_scripts/generation_qc.py"),
         environment=environment_digest("envs/analysis.yaml"),
     shell:
-        "python -m {params.module} --records {input.records:q} --report {output.report:q} 2>&1 | tee {log:q}"
+        "python -m {params.module} --records {input.records:q} --detector-examples {input.detector_examples:q}"
+        " --report {output.report:q} 2>&1 | tee {log:q}"
 
 
 use rule gate_contamination as gate_pilot with:

@@ -235,17 +235,13 @@ def make_run(root: Path, n: int = 60, rates=RATES, overrides=None, responses=Non
     _metrics(results / "test_set/audit.json", "test_set", {"duplicates": 0, "capacity_ratio": 2.5})
     _metrics(results / "sft_data/overlap.json", "deduplicate", {"overlap_test": 0, "removed_test": 3})
     _write_calibration(results / "critic/calibration.json", items)
-    generation_qc.main(
-        ["--records", str(results / "pilot/records.parquet"), "--report", str(results / "pilot/qc.json")]
-    )
-    generation_qc.main(
-        [
-            "--records",
-            str(results / "generation/shard-000.parquet"),
-            "--report",
-            str(results / "sft_data/qc.json"),
-        ]
-    )
+    examples = ["--detector-examples", "resources/detectors/labelled.jsonl"]
+    for records, report in (
+        ("pilot/records.parquet", "pilot/qc.json"),
+        ("generation/shard-000.parquet", "sft_data/qc.json"),
+    ):
+        files = ["--records", str(results / records), "--report", str(results / report)]
+        generation_qc.main([*files, *examples])
     folder = results / "preferences"
     pairs = ["--pairs", str(folder / "best-of-4/pairs.parquet")]
     candidates = ["--candidates", str(folder / "candidates/shard-000.parquet")]

@@ -24,6 +24,7 @@ from workflow_scripts.core.outputs import write_json
 
 SAMPLING = {"temperature": 1.2, "max_new_tokens": 16, "stop": ["\nQuestion:"]}
 PREFERENCES = {"candidates": 4, "sampling": SAMPLING}
+DETECTOR_EXAMPLES = ["--detector-examples", "resources/detectors/labelled.jsonl"]
 
 
 def item(position: int, instruction: str, answer: str) -> dict:
@@ -103,7 +104,8 @@ class Workspace:
 
     def quality(self) -> dict:
         train = ["--train", self.path("train.parquet")]
-        generation_qc.main(["--records", *self.shards(), *train, "--report", self.path("qc.json")])
+        report = ["--report", self.path("qc.json")]
+        generation_qc.main(["--records", *self.shards(), *DETECTOR_EXAMPLES, *train, *report])
         return json.loads((self.root / "qc.json").read_text())
 
     def candidates(self, shard: int, shards: int) -> list[dict]:
@@ -204,7 +206,8 @@ def test_quality_over_the_union(run):
 
 def test_a_shard_given_twice_is_refused(run, capsys):
     with pytest.raises(SystemExit):
-        generation_qc.main(["--records", *run.shards(), run.shards()[0], "--report", run.path("x.json")])
+        twice = [*run.shards(), run.shards()[0]]
+        generation_qc.main(["--records", *twice, *DETECTOR_EXAMPLES, "--report", run.path("x.json")])
     assert "give every shard once" in capsys.readouterr().err
 
 

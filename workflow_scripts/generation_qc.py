@@ -1,12 +1,15 @@
 """Quality of generated records, recomputed over all given shards: metrics, funnel, histograms, examples.
 
     python -m workflow_scripts.generation_qc --records generation/shard-000.parquet ... \\
-        --train sft_data/train.parquet --report sft_data/qc.json
+        --detector-examples resources/detectors/labelled.jsonl --train sft_data/train.parquet \\
+        --report sft_data/qc.json
+
+The detectors behind the rates are measured in the same run, on the labelled examples.
 """
 
 import argparse
 
-from workflow_scripts.core import quality, schemas
+from workflow_scripts.core import detector_quality, quality, schemas
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.records import read_shards
 from workflow_scripts.core.runtime import job, say
@@ -20,6 +23,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser.add_argument(
         "--records", nargs="+", required=True, help="record files of the pilot or of all shards"
     )
+    parser.add_argument("--detector-examples", required=True, help="labelled responses (JSONL)")
     parser.add_argument("--train", help="the training set made of them")
     parser.add_argument("--report", required=True, help="metrics file to write")
     return parser.parse_args(argv)
@@ -31,8 +35,10 @@ def main(argv=None) -> None:
     with job("generation_qc"), guarded(arguments.report) as (report,):
         records = read_shards(arguments.records)
         train = schemas.read_records(arguments.train, schemas.SFT_EXAMPLES) if arguments.train else None
+        judged = detector_quality.detector_report(detector_quality.read_examples(arguments.detector_examples))
         content = quality.quality_report(records, train)
-        write_json(report, {"stage": "generation_qc", **content})
+        metrics = {**content["metrics"], **judged["metrics"]}
+        write_json(report, {"stage": "generation_qc", **content, **judged, "metrics": metrics})
         say("generation_qc: " + ", ".join(f"{step['count']} {step['step']}" for step in content["funnel"]))
 
 

@@ -67,7 +67,7 @@ def check_schema(config: dict, schema: dict) -> None:
 
 
 def _check_files(config: dict, root: Path) -> None:
-    named = {name: config[name] for name in ("tasks", "constitution", "exemplars")}
+    named = {name: config[name] for name in ("tasks", "constitution", "exemplars", "detector_examples")}
     named |= {f"prompts.{name}": path for name, path in config["prompts"].items()}
     if config["evaluation"]["labels"] is not None:
         named["evaluation.labels"] = config["evaluation"]["labels"]

@@ -4,46 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from workflow_scripts.core import cleaning
 from workflow_scripts.core.deduplication.exact import first_positions, instruction_sha256
+from workflow_scripts.core.deduplication.near import near_duplicate_rate
+from workflow_scripts.core.deduplication.skeletons import skeleton
+from workflow_scripts.core.detectors import DETECTORS
 from workflow_scripts.core.metrics import histogram, rate
 
 INSTRUCTION_REASONS = ("malformed_instruction", "truncated_instruction")
-LOOP_REPEATS = 4
-LOOP_CHARACTERS = 16
-REPEATED_LINE_CHARACTERS = 20
-REPEATED_LINE_TIMES = 3
 EXAMPLES = 5
-
-
-def ends_in_loop(text: str) -> bool:
-    """Whether a text ends in at least four copies of one unit, over 16 characters or more."""
-    text = " ".join(text.split())
-    for unit in range(1, len(text) // LOOP_REPEATS + 1):
-        tail = text[-unit * LOOP_REPEATS :]
-        if len(tail) >= LOOP_CHARACTERS and tail == tail[:unit] * LOOP_REPEATS:
-            return True
-    return False
-
-
-def repeats_a_line(text: str) -> bool:
-    """Whether a line of 20 characters or more occurs three times."""
-    lines = Counter(line.strip() for line in text.splitlines())
-    return any(
-        times >= REPEATED_LINE_TIMES and len(line) >= REPEATED_LINE_CHARACTERS
-        for line, times in lines.items()
-    )
-
-
-def is_runaway(response_raw: str, finish_reason: str) -> bool:
-    """Whether an answer went on past its end. Length alone never makes it so.
-
-    It did when it holds a further block of the prompt's own format, says a whole line three times, or was
-    still repeating itself when it was cut off (a finished "owl owl owl owl" may be what was asked for).
-    """
-    if cleaning.leaked_delimiters(response_raw) or repeats_a_line(response_raw):
-        return True
-    return finish_reason == "length" and ends_in_loop(response_raw)
 
 
 def funnel(records: Sequence[dict], train: Sequence[dict] | None = None) -> list[dict]:
@@ -74,7 +42,9 @@ def quality_report(
 
     Rates of answers are over the records that were asked (a well-formed instruction); `acceptance_rate` is
     over the answers that the critic judged, `yield_rate` is distinct accepted instructions over all records.
-    Returns {"metrics", "funnel", "rejected_reasons", "histograms", "examples"}.
+    `distinct_skeleton_share` is the share of instructions that are left when those which differ in their
+    slots alone count once. Returns {"metrics", "funnel", "rejected_reasons", "finish_reasons", "histograms",
+    "openings", "examples", "detected"}.
     """
     steps = {step["step"]: step["count"] for step in funnel(records, train)}
     asked = [row for row in records if row["rejected_reason"] not in INSTRUCTION_REASONS]
@@ -82,6 +52,9 @@ def quality_report(
     tokens = [row["response_tokens"] for row in asked]
     distinct = len(first_positions(row["instruction"] for row in asked))
     margins = [row["verdict_margin"] for row in judged]
+    found = [detected(row["response_raw"], row["finish_reason"]) for row in asked]
+    near = round(near_duplicate_rate([row["instruction"] for row in asked]) * len(asked))
+    skeletons = len({skeleton(row["instruction"]) for row in asked})
 
     def share(flags: Iterable[bool], n: int) -> dict:
         return rate(sum(flags), n, confidence)
@@ -89,13 +62,8 @@ def quality_report(
     metrics = {
         "records": {"value": float(len(records))},
         "well_formed_rate": share((True for _ in asked), len(records)),
-        "runaway_rate": share(
-            (is_runaway(row["response_raw"], row["finish_reason"]) for row in asked), len(asked)
-        ),
+        **{f"{name}_rate": share((name in names for names in found), len(asked)) for name in DETECTORS},
         "token_limit_rate": share((row["finish_reason"] == "length" for row in asked), len(asked)),
-        "delimiter_leak_rate": share(
-            (bool(cleaning.leaked_delimiters(row["response_raw"])) for row in asked), len(asked)
-        ),
         "empty_response_rate": share((not row["response"] for row in asked), len(asked)),
         "median_answer_tokens": {"value": float(median(tokens)) if tokens else 0.0, "n": len(tokens)},
         "acceptance_rate": share((row["accepted"] for row in judged), len(judged)),
@@ -103,11 +71,15 @@ def quality_report(
         "accepted": {"value": float(steps["accepted"])},
         "distinct_instructions": {"value": float(distinct), "n": len(asked)},
         "duplicate_instruction_rate": rate(len(asked) - distinct, len(asked), confidence),
+        "near_duplicate_instruction_rate": rate(near, len(asked), confidence),
+        "distinct_skeleton_share": rate(skeletons, len(asked), confidence),
     }
     if train is not None:
         metrics["trained_records"] = {"value": float(steps["trained_on"])}
-        leaks = sum(bool(cleaning.leaked_delimiters(row["completion"])) for row in train)
+        trained = [detected(row["completion"], "eos") for row in train]
+        leaks = sum("delimiter_leak" in names for names in trained)
         metrics["trained_delimiter_leaks"] = {"value": float(leaks), "n": len(train)}
+        metrics["trained_refusal_rate"] = share(("refusal" in names for names in trained), len(train))
     reasons = Counter(row["rejected_reason"] for row in records if row["rejected_reason"])
     finishes = Counter(row["finish_reason"] for row in asked)
     return {
@@ -121,7 +93,13 @@ def quality_report(
         },
         "openings": _openings(asked),
         "examples": _examples(records),
+        "detected": _detected_examples(asked, found),
     }
+
+
+def detected(response_raw: str, finish_reason: str) -> list[str]:
+    """The names of the detectors that fire on a response."""
+    return [name for name, rule in DETECTORS.items() if rule(response_raw, finish_reason)]
 
 
 def _openings(asked: Sequence[dict], most: int = 20) -> list[dict]:
@@ -129,6 +107,19 @@ def _openings(asked: Sequence[dict], most: int = 20) -> list[dict]:
     counts = Counter(" ".join(row["instruction"].split()[:2]) for row in asked)
     ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
     return [{"opening": opening, "count": count} for opening, count in ordered[:most]]
+
+
+def _detected_examples(asked: Sequence[dict], found: Sequence[list[str]]) -> dict[str, list[dict]]:
+    """The first few responses that each detector fires on, so that a reader can tell whether it should."""
+    shown = ("instruction", "response_raw", "finish_reason")
+    return {
+        name: [
+            {field: row[field] for field in shown}
+            for row, names in zip(asked, found, strict=True)
+            if name in names
+        ][:EXAMPLES]
+        for name in DETECTORS
+    }
 
 
 def _examples(records: Sequence[dict]) -> dict[str, list[dict]]:
