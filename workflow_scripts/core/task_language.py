@@ -15,13 +15,13 @@ from typing import Any
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
 
-from workflow_scripts.core.checks import CHECKS
+from workflow_scripts.core import checks
 
 Pick = Callable[[int], int]
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 SLOT_KINDS = ({"one_of"}, {"sample", "count"}, {"value"}, {"text"})
 FAMILY_KEYS = {"name", "type", "weight", "slots", "require", "templates", "check", "reference", "corruption"}
-HELPERS = {"choose", "sample", "favourites", "without", "kept"}
+HELPERS = {"choose", "sample", "favourites", "without", "integers", "kept"}
 TYPES = ("factual", "list", "transform", "format", "constraint")
 
 
@@ -52,6 +52,11 @@ class Fault(Exception):
 def without(items, excluded) -> list:
     """The items that are not in `excluded`, in their order."""
     return [item for item in items if item not in excluded]
+
+
+def integers(first: int, last: int) -> list[int]:
+    """The whole numbers from `first` to `last`, both included."""
+    return list(range(first, last + 1))
 
 
 def favourites(rng: random.Random) -> Callable[[list, list], list]:
@@ -149,8 +154,8 @@ def _check_shape(entry: dict, lexicon: dict) -> None:
         raise Fault("type", f"must be one of {', '.join(TYPES)}")
     if not isinstance(entry["templates"], list) or not entry["templates"]:
         raise Fault("templates", "must be a list of at least one text")
-    if not isinstance(entry["check"], dict) or entry["check"].get("kind") not in CHECKS:
-        raise Fault("check.kind", f"must be one of {', '.join(CHECKS)}")
+    if not isinstance(entry["check"], dict) or entry["check"].get("kind") not in checks.CHECKS:
+        raise Fault("check.kind", f"must be one of {', '.join(checks.CHECKS)}")
     if not isinstance(entry["slots"], dict):
         raise Fault("slots", "must be {name: slot}")
     weight = entry.get("weight", 1)
@@ -166,7 +171,7 @@ def _check_shape(entry: dict, lexicon: dict) -> None:
 def compile_family(entry: dict, lexicon: dict) -> Family:
     """Compile one family of a task file; a Fault names the field that is wrong."""
     _check_shape(entry, lexicon)
-    base = {**lexicon, "without": without}
+    base = {**lexicon, "without": without, "integers": integers}
     names = list(entry["slots"])
     filling = {f"slots.{name}": _assignment(name, slot) for name, slot in entry["slots"].items()}
     filling["require"] = f"{{% set kept = {_source(entry.get('require', True))} %}}"
