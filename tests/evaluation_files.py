@@ -3,7 +3,7 @@
 import json
 
 from workflow_scripts.core.hashing import sha256_text
-from workflow_scripts.core.schemas import RESPONSES, SCORES, write_records
+from workflow_scripts.core.schemas import ITEMS, RESPONSES, SCORES, read_records, write_records
 
 
 def write_jsonl(path, rows) -> str:
@@ -69,3 +69,39 @@ def write_arm(folder, arm: str, answers, *, template: str = "completion", score=
     write_records(paths[0], scores, SCORES)
     write_records(paths[1], responses, RESPONSES)
     return str(paths[0]), str(paths[1])
+
+
+def write_items(path, arms: dict) -> str:
+    """The items of some arms' answers (see `write_arm`): each check accepts what any arm was right with."""
+    rows = []
+    for place, answers in enumerate(zip(*arms.values(), strict=True)):
+        accepted = sorted({answer["response"] for answer in answers if answer["success"]})
+        kind = answers[0].get("type", ("list", "factual")[place % 2])
+        rows.append(
+            {
+                "record_id": sha256_text(f"item {place}"),
+                "seed": 0,
+                "prompt_sha256": "0" * 64,
+                "provenance": "{}",
+                "item_id": f"item-{place:05d}",
+                "split": "test",
+                "type": kind,
+                "family": kind,
+                "cluster": answers[0].get("cluster", f"{kind}/{place % 7}"),
+                "instruction": f"Do number {place}.",
+                "check": json.dumps({"kind": "exact", "accepted": accepted or ["nothing is right"]}),
+                "reference": (accepted or ["nothing is right"])[0],
+                "corruption": "",
+            }
+        )
+    write_records(path, rows, ITEMS)
+    return str(path)
+
+
+def write_repeat(path, responses, changes: dict[int, str], count: int) -> str:
+    """The first `count` of an arm's responses once more; `changes` {place: another text}."""
+    rows = read_records(responses, RESPONSES)[:count]
+    for place, text in changes.items():
+        rows[place] |= {"response": text, "response_raw": text}
+    write_records(path, rows, RESPONSES)
+    return str(path)

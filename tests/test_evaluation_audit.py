@@ -1,122 +1,25 @@
-"""The audit: what it finds in a lift that length, truncation, one cluster or the scorer made, or none did."""
+"""The claim's audit: each criterion of the shipped gate blocks what it is for, and an honest lift passes."""
 
-import json
 import random
+from pathlib import Path
 
-import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from tests.claim_run import claim_criteria, failed, run_claim
 from tests.evaluation_files import write_arm
-from workflow_scripts import compare, evaluation_audit, gate
-from workflow_scripts.core.evaluation import length
+from workflow_scripts import evaluation_audit
 
-CLAIM = {
-    "claim_mid_p": {"below": 0.01},
-    "claim_lift": {"bound": "low", "above": 0.0},
-    "length_artifact": {"below": 0.5},
-    "length_matched_lift": {"above": 0.0},
-    "untruncated_lift": {"above": 0.0},
-    "leave_one_cluster_out_lift": {"above": 0.0},
-    "prompts_differ": {"at_most": 0},
-    "same_response_scored_differently": {"at_most": 0},
-}
+N = 400
 
 
 def text(number: random.Random, characters: int) -> str:
-    """A text of exactly so many characters."""
-    return "".join(number.choice("abcdefghij ") for _ in range(characters - 1)) + "."
+    """A text of exactly so many characters that begins and ends with none that is cleaned away."""
+    return "".join(number.choice("bcdefghij ") for _ in range(characters - 2)).join(["k", "."])
 
 
-def run(tmp_path, arms: dict, *, templates=None, scores=None, primary=("base", "sft")):
-    """Writes the arms, compares and audits them, judges the claim; the audit and the gate file."""
-    files = {
-        name: write_arm(
-            tmp_path,
-            name,
-            answers,
-            template=(templates or {}).get(name, "completion"),
-            score=(scores or {}).get(name),
-        )
-        for name, answers in arms.items()
-    }
-    score_files, response_files = [list(paths) for paths in zip(*files.values(), strict=True)]
-    comparisons, audit = tmp_path / "comparisons.json", tmp_path / "audit.json"
-    settings = {"statistics": {"comparisons": [primary], "bootstrap_samples": 100}}
-    compare.main(
-        ["--scores", *score_files, "--comparisons", str(comparisons), "--settings", json.dumps(settings)]
-    )
-    words = ["--scores", *score_files, "--responses", *response_files, "--comparisons", str(comparisons)]
-    evaluation_audit.main([*words, "--audit", str(audit), "--settings", json.dumps({"primary": primary})])
-    claim = {"gate": {"name": "claim", "criteria": CLAIM, "override": None}}
-    decision = tmp_path / "claim.json"
-    words = [
-        "--settings",
-        json.dumps(claim),
-        "--metrics",
-        str(audit),
-        "--decision",
-        str(decision),
-        "--record-only",
-    ]
-    gate.main(words)
-    return json.loads(audit.read_text()), json.loads(decision.read_text())
-
-
-def failed(decision) -> set[str]:
-    return {entry["metric"] for entry in decision["criteria"] if entry["decision"] != "pass"}
-
-
-def published_run():
-    """300 items: the base writes 57 right answers of over 500 characters; the tuned model fails 2 items."""
-    number = random.Random(1)
-    base = [
-        {
-            "response": text(number, number.randint(520, 1400) if place < 57 else number.randint(20, 480)),
-            "success": True,
-        }
-        for place in range(300)
-    ]
-    tuned = [{"response": text(number, number.randint(20, 480)), "success": True} for _ in range(300)]
-    for place in (100, 200):
-        base[place]["response"] = base[place]["response"][:90]
-        tuned[place]["success"] = False
-    return {"base": base, "sft": tuned}
-
-
-def test_the_published_failure_is_stopped_for_length(tmp_path):
-    """With the scorer that fails long answers: a perfect p-value, and a claim that is stopped for length."""
-    arms = published_run()
-    for place in (100, 200):
-        arms["sft"][place]["response"] += "x" * 600
-    short = {"base": lambda response: len(response) <= 500, "sft": lambda response: len(response) <= 500}
-    audit, decision = run(tmp_path, arms, scores=short)
-    entry = json.loads((tmp_path / "comparisons.json").read_text())["comparisons"][0]
-    assert entry["baseline_rate"]["estimate"] == 0.81
-    assert entry["candidate_rate"]["estimate"] == pytest.approx(0.9933, abs=1e-4)
-    assert entry["mcnemar"]["chi2_cc"] == pytest.approx(49.42, abs=0.01)
-    assert entry["mcnemar"]["cc_p"] == pytest.approx(2.06e-12, rel=0.01)
-    metrics = audit["metrics"]
-    assert metrics["length_auc_baseline"]["value"] == 0
-    assert metrics["length_separation"]["value"] == 1
-    assert metrics["lift_explained_by_length"]["value"] == pytest.approx(1, abs=0.02)
-    assert metrics["length_artifact"]["value"] > 0.95
-    assert audit["length"]["rule"]["passes"] == "short"
-    assert 400 < audit["length"]["rule"]["at_most"] <= 500
-    assert audit["arms"]["base"]["length"]["flagged"]
-    assert decision["decision"] == "stop"
-    assert "length_artifact" in failed(decision)
-    assert "claim_mid_p" not in failed(decision)
-
-
-def test_the_published_run_scored_rightly_claims_nothing(tmp_path):
-    audit, decision = run(tmp_path, published_run())
-    assert audit["metrics"]["claim_lift"]["value"] == pytest.approx(-0.00667, abs=1e-5)
-    assert audit["metrics"]["claim_mid_p"]["value"] == 0.25
-    assert audit["metrics"]["lift_explained_by_length"]["value"] == 0
-    assert {"claim_mid_p", "claim_lift"} <= failed(decision)
-
-
-def honest_run(seed: int = 3, n: int = 400):
+def honest_run(seed: int = 3, n: int = N):
     """Short answers of any length, right more often after training."""
     number = random.Random(seed)
     return {
@@ -132,18 +35,240 @@ def honest_run(seed: int = 3, n: int = 400):
     }
 
 
+def run_of(outcomes, lengths=(20, 20), clusters=40):
+    """Two arms from (base, sft) outcomes by item; `clusters`: how many, or each item's.
+
+    Each arm's answers are unlike the other's, and as long as `lengths` says.
+    """
+    number = random.Random(8)
+    arms = {"base": [], "sft": []}
+    for place, pair in enumerate(outcomes):
+        cluster = f"list/{place % clusters}" if isinstance(clusters, int) else clusters[place]
+        for name, success, length in zip(arms, pair, lengths, strict=True):
+            answer = {
+                "response": text(number, length),
+                "success": success,
+                "type": "list",
+                "cluster": cluster,
+            }
+            arms[name].append(answer)
+    return arms
+
+
+def outcomes(only_base: int, only_sft: int, n: int = N):
+    """Outcomes of n items: so many that one arm alone solves, the rest half and half; in a random order."""
+    rest = n - only_base - only_sft
+    found = [(True, False)] * only_base + [(False, True)] * only_sft
+    found += [(True, True)] * (rest // 2) + [(False, False)] * (rest - rest // 2)
+    random.Random(4).shuffle(found)
+    return found
+
+
 def test_an_honest_lift_passes(tmp_path):
-    audit, decision = run(tmp_path, honest_run(), templates={"base_raw": "raw"})
+    audit, decision = run_claim(tmp_path, honest_run(), templates={"base_raw": "raw"})
     assert decision["decision"] == "pass", failed(decision)
-    assert audit["metrics"]["length_artifact"]["value"] < 0.2
+    assert {entry["metric"] for entry in decision["criteria"]} == claim_criteria().keys()
+    metrics = audit["metrics"]
+    assert metrics["length_artifact"]["value"] < 0.2
+    assert metrics["length_artifact"]["low"] <= metrics["length_artifact"]["value"]
+    assert metrics["length_artifact"]["high"] < 0.5
+    assert metrics["aa_flip_rate"]["value"] == metrics["aa_response_changes"]["value"] == 0
+    assert metrics["format_effect"] == audit["format_control"]["effect"]
     assert audit["format_control"]["effect"]["value"] > 0.35
-    assert audit["metrics"]["format_effect"] == audit["format_control"]["effect"]
     assert not audit["arms"]["sft"]["length"]["flagged"]
     assert audit["arms"].keys() == {"base_raw", "base", "sft"}
+    assert audit["human_labels"] is None
+
+
+def test_no_lift_claims_nothing(tmp_path):
+    audit, decision = run_claim(tmp_path, run_of(outcomes(40, 41)))
+    assert {"claim_mid_p", "claim_lift", "claim_lift_clustered"} <= failed(decision)
+    worse, decision = run_claim(tmp_path / "worse", run_of(outcomes(80, 20)))
+    assert worse["metrics"]["claim_mid_p"]["value"] < 0.01
+    assert "claim_lift" in failed(decision)
+    shares = [name for name in worse["metrics"] if name.endswith(("_share", "_over_lift", "_explained"))]
+    assert len(shares) == 5
+    assert all(worse["metrics"][name]["value"] == 0 for name in shares), "there is no lift to explain"
+
+
+def test_a_lift_that_is_not_significant_enough_is_stopped(tmp_path):
+    audit, decision = run_claim(tmp_path, run_of(outcomes(20, 39)))
+    assert 0.01 < audit["metrics"]["claim_mid_p"]["value"] < 0.05
+    assert failed(decision) == {"claim_mid_p"}
+
+
+def test_a_lift_that_templates_agree_on_too_little_is_stopped(tmp_path):
+    """Half of the templates gain and half lose: many items, few templates."""
+    found, clusters = [], []
+    for cluster in range(8):
+        wins, losses = (20, 3) if cluster % 2 else (3, 9)
+        rest = 50 - wins - losses
+        found += [(False, True)] * wins + [(True, False)] * losses + [(True, True)] * rest
+        clusters += [f"list/{cluster}"] * 50
+    audit, decision = run_claim(tmp_path, run_of(found, clusters=clusters))
+    assert audit["metrics"]["claim_lift"]["low"] > 0 > audit["metrics"]["claim_lift_clustered"]["low"]
+    assert failed(decision) == {"claim_lift_clustered"}
+
+
+def test_a_deviation_from_the_registration_is_stopped(tmp_path):
+    arms = honest_run()
+    criteria = claim_criteria(registered=True)
+    if "primary_deviations" not in criteria:
+        pytest.fail("the shipped claim gate does not ask for primary_deviations")
+    for number, expected in ((0, set()), (1, {"primary_deviations"})):
+        folder = tmp_path / str(number)
+        registration = {"primary_deviations": number}
+        _, decision = run_claim(folder, arms, templates={"base_raw": "raw"}, registration=registration)
+        assert failed(decision) == expected
+
+
+def test_a_lift_from_a_scorer_that_fails_long_answers_is_stopped(tmp_path):
+    number = random.Random(7)
+    arms = {
+        name: [{"response": text(number, number.randint(5, longest)), "success": True} for _ in range(N)]
+        for name, longest in (("base", 40), ("sft", 27))
+    }
+    scorers = {name: lambda response: len(response) <= 25 for name in arms}
+    audit, decision = run_claim(tmp_path, arms, scores=scorers)
+    metrics = audit["metrics"]
+    assert metrics["length_auc_baseline"]["value"] == 0
+    assert metrics["length_separation"]["value"] == 1
+    assert metrics["lift_explained_by_length"]["value"] == pytest.approx(1, abs=0.01)
+    assert audit["length"]["rule"] == {"at_most": 25, "passes": "short", "separation": 1.0}
+    assert audit["arms"]["base"]["length"]["flagged"]
+    assert "length_artifact" in failed(decision)
+    assert "claim_mid_p" not in failed(decision)
+
+
+def test_a_lift_on_answers_of_another_length_alone_is_stopped(tmp_path):
+    """Where both arms write equally much the candidate is worse; it gains where it writes twice as much."""
+    alike = run_of([(True, False)] * 15 + [(True, True)] * 45 + [(False, False)] * 40)
+    longer = run_of(outcomes(0, 120, 300), lengths=(20, 40))
+    arms = {name: alike[name] + longer[name] for name in alike}
+    for place in range(N):
+        for answers in arms.values():
+            answers[place]["cluster"] = f"list/{place % 40}"
+    audit, decision = run_claim(tmp_path, arms)
+    assert audit["metrics"]["length_matched_lift"]["n"] == 100
+    assert audit["metrics"]["length_matched_lift"]["value"] == -0.15
+    assert failed(decision) == {"length_matched_lift"}
+
+
+def test_a_claim_over_the_bare_instruction_is_stopped_for_its_format(tmp_path):
+    arms, templates = honest_run(), {"base_raw": "raw"}
+    audit, decision = run_claim(tmp_path, arms, templates=templates, primary=("base_raw", "sft"))
+    metrics = audit["metrics"]
+    share = metrics["format_effect"]["value"] / metrics["claim_lift"]["value"]
+    assert metrics["format_explained"]["value"] == pytest.approx(share)
+    assert 0.5 < share < 1
+    assert failed(decision) == {"format_explained", "prompts_differ"}
+
+
+def test_arms_that_were_prompted_differently_are_stopped(tmp_path):
+    """Even where the format explains little, or no arm tells what it does."""
+    arms = honest_run()
+    arms["base_raw"] = [dict(answer, response=answer["response"] * 2) for answer in arms["base"]]
+    for place in range(0, 40):
+        arms["base_raw"][place]["success"] = False
+    options = {"primary": ("base_raw", "sft"), "templates": {"base_raw": "raw"}}
+    audit, decision = run_claim(tmp_path / "little", arms, **options)
+    assert 0 < audit["metrics"]["format_explained"]["value"] < 0.5
+    assert "prompts_differ" in failed(decision) and "format_explained" not in failed(decision)
+    two = {"base": arms["base"], "sft": arms["sft"]}
+    audit, decision = run_claim(tmp_path / "unknown", two, templates={"base": "another"})
+    assert audit["metrics"]["prompts_differ"]["value"] == N
+    assert audit["metrics"]["format_explained"]["value"] is None
+    assert failed(decision) == {"format_explained", "prompts_differ"}
+
+
+def spoiled_run(spoil):
+    """Both arms equally good, but for the base's answers that `spoil` (a function of an answer) ruined."""
+    number = random.Random(5)
+    arms = {"base": [], "sft": []}
+    for _ in range(N):
+        success, response = number.random() < 0.7, text(number, 30)
+        arms["base"].append({"response": response, "success": success})
+        arms["sft"].append({"response": response[::-1].replace(".", "k"), "success": success})
+        if number.random() < 0.4:
+            spoil(arms["base"][-1])
+    return arms
+
+
+def test_a_lift_from_truncation_is_stopped(tmp_path):
+    arms = spoiled_run(lambda answer: answer.update(success=False, finish_reason="length"))
+    audit, decision = run_claim(tmp_path, arms)
+    metrics = audit["metrics"]
+    assert metrics["truncation_difference"]["value"] == pytest.approx(0.4, abs=0.1)
+    assert metrics["truncation_difference"]["low"] > 0.2
+    assert metrics["truncation_share"]["value"] == 1
+    assert metrics["untruncated_lift"]["value"] == 0
+    assert {"truncation_share"} <= failed(decision) <= {"truncation_share", "leave_one_cluster_out_lift"}
+
+
+def test_a_lift_from_answers_that_nobody_can_read_is_stopped(tmp_path):
+    """As when a stop string leaves nothing of an answer but words of the prompt."""
+    arms = spoiled_run(
+        lambda answer: answer.update(success=False, response="Question: " + answer["response"][10:])
+    )
+    audit, decision = run_claim(tmp_path, arms)
+    metrics, base = audit["metrics"], audit["arms"]["base"]
+    assert metrics["unparseable_share"]["value"] == 1
+    assert metrics["parseable_lift"]["value"] == 0
+    assert base["unparseable"]["value"] == metrics["unparseable_difference"]["value"]
+    assert base["unparseable_reasons"].keys() == {"runs on"}
+    assert failed(decision) == {"unparseable_share"}
+
+
+def test_a_lift_that_one_template_carries_is_stopped(tmp_path):
+    """More than half comes from one template; the others gain too, and surely."""
+    found = [(False, True)] * 60 + outcomes(0, 45, 340)
+    clusters = ["list/big"] * 60 + [f"list/{place % 34}" for place in range(340)]
+    audit, decision = run_claim(tmp_path, run_of(found, clusters=clusters))
+    assert audit["influence"]["clusters"][0]["group"] == "list/big"
+    assert audit["influence"]["clusters"][0]["lift"] == 1
+    assert audit["metrics"]["largest_cluster_share"]["value"] == pytest.approx(60 / 105)
+    assert audit["influence"]["types"][0]["without"]["value"] is None
+    assert failed(decision) == {"largest_cluster_share"}
+
+
+def test_a_lift_that_is_unsure_without_one_template_is_stopped(tmp_path):
+    found = [(False, True)] * 12 + [(True, True)] * 18 + outcomes(26, 42, 370)
+    clusters = ["list/big"] * 30 + [f"list/{place % 37}" for place in range(370)]
+    audit, decision = run_claim(tmp_path, run_of(found, clusters=clusters))
+    assert audit["metrics"]["largest_cluster_share"]["value"] < 0.5
+    assert audit["metrics"]["leave_one_cluster_out_lift"]["low"] < 0
+    assert failed(decision) == {"leave_one_cluster_out_lift"}
+
+
+def test_a_lift_that_runs_differ_by_is_stopped(tmp_path):
+    """Asked again at another batch size, the base gets 16 of 200 items wrong that it got right."""
+    arms = run_of(outcomes(20, 70))
+    right = [place for place in range(200) if arms["base"][place]["success"]]
+    audit, decision = run_claim(tmp_path, arms, again={"base": dict.fromkeys(right[:16], "something else")})
+    metrics = audit["metrics"]
+    assert metrics["aa_flip_rate"]["value"] == metrics["aa_response_changes"]["value"] == 16 / 200
+    assert metrics["aa_flips_over_lift"]["value"] == pytest.approx(0.08 / 0.125)
+    worst = [entry for entry in audit["repeats"] if entry["flips"]["value"] > 0]
+    assert [(entry["arm"], entry["way"], entry["lost"], entry["gained"]) for entry in worst] == [
+        ("base", "other_batch", 16, 0)
+    ]
+    assert worst[0]["examples"][0]["after"] == "something else"
+    assert len(audit["repeats"]) == 4
+    assert failed(decision) == {"aa_flips_over_lift"}
+
+
+def test_a_scorer_that_contradicts_itself_is_stopped(tmp_path):
+    arms = run_of(outcomes(20, 70))
+    for place in range(300, 305):
+        arms["base"][place].update(success=False)
+        arms["sft"][place].update(success=True, response=arms["base"][place]["response"])
+    audit, decision = run_claim(tmp_path, arms)
+    assert audit["metrics"]["same_response_scored_differently"]["value"] == 5
+    assert failed(decision) == {"same_response_scored_differently"}
 
 
 def test_reasons_and_examples(tmp_path):
-    audit, _ = run(tmp_path, honest_run())
+    audit, _ = run_claim(tmp_path, honest_run())
     base = audit["arms"]["base"]
     counts = [entry["count"] for entry in base["failure_reasons"]]
     assert counts == sorted(counts, reverse=True)
@@ -151,6 +276,7 @@ def test_reasons_and_examples(tmp_path):
     for entry in base["failure_reasons"]:
         assert len(entry["examples"]) == 3
         assert all(shown["reason"] == entry["reason"] and not shown["success"] for shown in entry["examples"])
+        assert all(shown["instruction"].startswith("Do number") for shown in entry["examples"])
     for pair in audit["discordant_examples"]["only_candidate"]:
         assert pair["baseline"]["item_id"] == pair["candidate"]["item_id"]
         assert (pair["baseline"]["success"], pair["candidate"]["success"]) == (False, True)
@@ -158,126 +284,136 @@ def test_reasons_and_examples(tmp_path):
 
 def test_two_runs_write_the_same_bytes(tmp_path):
     for folder in ("one", "two"):
-        (tmp_path / folder).mkdir()
-        run(tmp_path / folder, honest_run())
+        run_claim(tmp_path / folder, honest_run())
     for name in ("comparisons.json", "audit.json", "claim.json"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-
-
-def test_a_lift_from_truncation_is_stopped(tmp_path):
-    """The base is cut at the token limit and fails there; where neither is cut, nothing is gained."""
-    number = random.Random(5)
-    outcomes = [number.random() < 0.7 for _ in range(300)]
-    arms = {"base": [], "sft": []}
-    for outcome in outcomes:
-        cut = number.random() < 0.4
-        response = text(number, 30)
-        arms["base"].append(
-            {
-                "response": response,
-                "success": outcome and not cut,
-                "finish_reason": "length" if cut else "eos",
-            }
-        )
-        arms["sft"].append({"response": response[::-1], "success": outcome})
-    audit, decision = run(tmp_path, arms)
-    assert audit["metrics"]["truncation_difference"]["value"] == pytest.approx(0.4, abs=0.1)
-    assert audit["metrics"]["truncation_difference"]["low"] > 0.2
-    assert audit["metrics"]["untruncated_lift"]["value"] == 0
-    assert "untruncated_lift" in failed(decision)
-
-
-def test_a_lift_from_one_cluster_is_stopped(tmp_path):
-    arms = honest_run()
-    for place in range(400):
-        cluster = "list/0" if place < 60 else f"list/{1 + place % 9}"
-        solved = place % 2 == 0
-        arms["base"][place].update(success=solved and place >= 60, cluster=cluster, type="list")
-        arms["sft"][place].update(success=solved or place < 60, cluster=cluster, type="list")
-    arms = {name: arms[name] for name in ("base", "sft")}
-    audit, decision = run(tmp_path, arms)
-    assert audit["metrics"]["claim_mid_p"]["value"] < 1e-6
-    assert audit["influence"]["clusters"][0]["group"] == "list/0"
-    assert audit["influence"]["clusters"][0]["lift"] == 1
-    assert audit["metrics"]["leave_one_cluster_out_lift"]["value"] == 0
-    assert audit["influence"]["types"][0]["without"]["value"] is None
-    assert failed(decision) == {"leave_one_cluster_out_lift"}
-
-
-def test_other_prompts_and_a_scorer_that_contradicts_itself_are_stopped(tmp_path):
-    arms = honest_run()
-    for place in range(5):
-        arms["base"][place].update(success=False)
-        arms["sft"][place].update(success=True, response=arms["base"][place]["response"])
-    audit, decision = run(tmp_path, arms, templates={"base": "raw", "base_raw": "raw"})
-    assert audit["metrics"]["prompts_differ"]["value"] == 400
-    assert audit["metrics"]["same_response_scored_differently"]["value"] == 5
-    assert failed(decision) == {"prompts_differ", "same_response_scored_differently"}
 
 
 def test_empty_and_endless_responses(tmp_path):
     arms = honest_run()
     arms["base"][0].update(response="", success=False, reason="empty")
     arms["base"][1].update(response="y" * 1_000_000, success=False)
-    audit, _ = run(tmp_path, arms)
-    assert audit["arms"]["base"]["empty"]["value"] == 1 / 400
+    audit, _ = run_claim(tmp_path, arms)
+    assert audit["arms"]["base"]["empty"]["value"] == 1 / N
+    assert audit["arms"]["base"]["unparseable_reasons"] == {"empty": 1}
     assert audit["arms"]["base"]["length"]["longest_characters"] == 1_000_000
-    assert (tmp_path / "audit.json").stat().st_size < 100_000
+    assert (tmp_path / "audit.json").stat().st_size < 200_000
 
 
-def test_length_auc_is_the_chance_that_a_success_is_longer():
-    generator = np.random.default_rng(2)
-    lengths = generator.integers(1, 12, 80)
-    success = generator.random(80) < 0.4
-    pairs = [np.sign(good - bad) for good in lengths[success] for bad in lengths[~success]]
-    found = length.length_auc(lengths, success, 0.95)
-    assert found["value"] == pytest.approx((np.mean(pairs) + 1) / 2)
-    assert 0 <= found["low"] < found["value"] < found["high"] <= 1
-    assert length.length_auc(lengths, np.ones(80, bool), 0.95)["value"] is None
-
-
-def test_length_auc_interval_covers():
-    generator = np.random.default_rng(6)
-    covered = 0
-    for _ in range(300):
-        lengths = np.concatenate([generator.normal(1, 1, 40), generator.normal(0, 1, 60)])
-        found = length.length_auc(lengths, np.arange(100) < 40, 0.95)
-        covered += found["low"] <= 0.7602 <= found["high"]
-    assert 0.9 < covered / 300 < 0.985
-
-
-@pytest.mark.parametrize("passes", ["short", "long"])
-def test_the_best_rule_on_length(passes):
-    lengths = np.arange(100)
-    short = lengths <= 30
-    rule = length.best_length_rule(lengths, short if passes == "short" else ~short)
-    assert rule == {"at_most": 30, "passes": passes, "separation": 1.0}
-    assert length.best_length_rule(lengths, np.ones(100, bool))["separation"] == 0
-
-
-def test_files_that_do_not_belong_together_are_refused(tmp_path, capsys):
+@pytest.fixture
+def refused(tmp_path, capsys):
+    """Runs the audit on the files of a good run, some replaced; what it says when it refuses them."""
     arms = honest_run(n=20)
-    run(tmp_path / "a", {"base": arms["base"], "sft": arms["sft"]})
-    run(tmp_path / "b", {"base": arms["sft"], "sft": arms["base"]})
-    capsys.readouterr()
-    first, second = tmp_path / "a", tmp_path / "b"
+    run_claim(tmp_path / "run", {"base": arms["base"], "sft": arms["sft"]})
+    run = tmp_path / "run"
 
-    def refused(base_scores, base_responses, comparisons, settings='{"primary": ["base", "sft"]}'):
-        target = tmp_path / "refused.json"
-        words = ["--scores", base_scores / "base/scores.parquet", first / "sft/scores.parquet"]
-        words += ["--responses", base_responses / "base/responses.parquet", first / "sft/responses.parquet"]
-        words += ["--comparisons", comparisons, "--audit", target, "--settings", settings]
+    def refuse(settings='{"primary": ["base", "sft"]}', **replaced):
+        files = {
+            "scores": [run / "base/scores.parquet", run / "sft/scores.parquet"],
+            "responses": [run / "base/responses.parquet", run / "sft/responses.parquet"],
+            "comparisons": [run / "comparisons.json"],
+            "items": [run / "items.parquet"],
+            "same": [run / "base/same.parquet"],
+            **replaced,
+        }
+        target = tmp_path / "out" / "audit.json"
+        words = [word for name, paths in files.items() if paths for word in (f"--{name}", *paths)]
+        capsys.readouterr()
         with pytest.raises(SystemExit) as end:
-            evaluation_audit.main([str(word) for word in words])
+            evaluation_audit.main([*map(str, words), "--audit", str(target), "--settings", settings])
         assert end.value.code == 1
-        assert not target.exists()
-        return capsys.readouterr().err
+        assert not target.parent.exists() or not list(target.parent.iterdir())
+        told = capsys.readouterr().err.strip()
+        assert len(told.splitlines()) == 1 and len(told) < 1000
+        return told
 
-    assert "not of these responses" in refused(second, first, first / "comparisons.json")
-    assert "not those of the scores given" in refused(second, second, first / "comparisons.json")
-    assert "none.json" in refused(first, first, tmp_path / "none.json")
-    assert "compare these arms too" in refused(
-        first, first, first / "comparisons.json", '{"primary": ["sft", "base"]}'
+    refuse.run, refuse.arms, refuse.folder = run, arms, tmp_path
+    return refuse
+
+
+def test_files_that_do_not_belong_together_are_refused(refused):
+    run, arms = refused.run, refused.arms
+    swapped = refused.folder / "swapped"
+    run_claim(swapped, {"base": arms["sft"], "sft": arms["base"]})
+    scores = [swapped / "base/scores.parquet", run / "sft/scores.parquet"]
+    responses = [swapped / "base/responses.parquet", run / "sft/responses.parquet"]
+    assert "are not of these responses" in refused(scores=scores)
+    assert "not those of the scores given" in refused(scores=scores, responses=responses)
+    assert "none.json" in refused(comparisons=[run / "none.json"])
+    assert "compare these arms too" in refused('{"primary": ["sft", "base"]}')
+    assert "no such arm" in refused('{"primary": ["base", "dpo"]}')
+    assert "primary" in refused("{}")
+    assert "one responses file for every scores file" in refused(responses=responses[:1])
+    assert "give every arm once" in refused(scores=scores[1:] * 2, responses=responses[1:] * 2)
+    assert "their checks score" in refused(items=[])
+
+
+def test_comparisons_that_compare_did_not_write_are_refused(refused):
+    bad = refused.folder / "bad.json"
+    for content in (b"{}", b'{"comparisons": [{}]}', b"\xff", b"[]", b'{"comparisons": 3}', b"{"):
+        bad.write_bytes(content)
+        assert "bad.json: comparisons: give the file that compare wrote" in refused(comparisons=[bad])
+
+
+def changed(answers, place, **values):
+    return [dict(answer, **values) if number == place else answer for number, answer in enumerate(answers)]
+
+
+def test_bad_answers_are_refused(refused):
+    run, arms, folder = refused.run, refused.arms, refused.folder
+    other = [run / "sft/scores.parquet"], [run / "sft/responses.parquet"]
+
+    def told(name, answers):
+        scores, responses = write_arm(folder / name, "base", answers)
+        return refused(scores=[scores, *other[0]], responses=[responses, *other[1]])
+
+    assert "type = ' ': item item-00003 has none" in told("empty-type", changed(arms["base"], 3, type=" "))
+    assert "cluster = ''" in told("empty-cluster", changed(arms["base"], 3, cluster=""))
+    assert "item item-00003, type = 'factual': base has 'x'" in told(
+        "type", changed(arms["base"], 3, type="x")
     )
-    assert "no such arm" in refused(first, first, first / "comparisons.json", '{"primary": ["base", "dpo"]}')
-    assert "primary" in refused(first, first, first / "comparisons.json", "{}")
+    assert "base has 'x'" in told("cluster", changed(arms["base"], 2, cluster="x"))
+    assert "its items are not those of base" in told("items", arms["base"][:19])
+    assert "holds no rows" in told("none", [])
+
+
+def broken(path: Path, source: Path, damage) -> list[Path]:
+    """A copy of a Parquet file that went through `damage`, a function of its table."""
+    pq.write_table(damage(pq.read_table(source)), path)
+    return [path]
+
+
+def with_bytes(table: pa.Table, name: str, row: int, value: bytes) -> pa.Table:
+    """The table with one text replaced by bytes that no check looks at when they are written."""
+    values = [text.encode() for text in table.column(name).to_pylist()]
+    values[row] = value
+    place = table.schema.get_field_index(name)
+    # Viewed, not cast: a cast would refuse what is not UTF-8.
+    return table.set_column(place, table.schema.field(name), pa.array(values, pa.binary()).view(pa.string()))
+
+
+def test_broken_record_files_are_refused(refused):
+    run, folder = refused.run, refused.folder
+    scores, other = run / "base/scores.parquet", run / "sft/scores.parquet"
+
+    def told(name, damage):
+        return refused(scores=[*broken(folder / f"{name}.parquet", scores, damage), other])
+
+    twice = told("twice", lambda table: pa.concat_tables([table, table.slice(2, 1)]))
+    assert "twice.parquet: item_id = 'item-00002': keep one row per item" in twice
+    arms = told("arms", lambda table: with_bytes(table, "arm", 7, b"dpo"))
+    assert "arms.parquet: arm = 'dpo': write one file per arm" in arms
+    latin = told("latin", lambda table: with_bytes(table, "reason", 4, b"caf\xe9"))
+    assert "latin.parquet" in latin and "UTF-8" in latin
+    missing = told("missing", lambda table: table.drop_columns(["cluster"]))
+    assert "missing.parquet: cluster = 'absent'" in missing
+    numbers = [float("nan")] * 20
+    nan = told(
+        "nan", lambda table: table.set_column(table.schema.get_field_index("success"), "success", [numbers])
+    )
+    assert "nan.parquet: success = 'double'" in nan
+    cut = folder / "cut.parquet"
+    cut.write_bytes(scores.read_bytes()[:-40])
+    assert "cut.parquet: this is no readable Parquet file" in refused(scores=[cut, other])
+    assert "no readable Parquet file" in refused(scores=[folder, other])
+    assert "does not exist" in refused(scores=[folder / "none.parquet", other])

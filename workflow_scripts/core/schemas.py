@@ -98,14 +98,20 @@ def _describe(schema: pa.Schema, name: str) -> str:
 def read_records(path, schema: pa.Schema) -> list[dict]:
     """Reads a record file as a list of dicts. InputError names the column that does not fit the schema."""
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            table = file.read()
     except FileNotFoundError:
         raise InputError(file=path, remedy="this record file does not exist: make it first") from None
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
         raise InputError(file=path, remedy=f"this is no readable Parquet file: {error}") from None
     for name in [*schema.names, *table.schema.names]:
         found, wanted = _describe(table.schema, name), _describe(schema, name)
         if found != wanted:
             remedy = f"this column must be {wanted}: remove the file and let the workflow remake it"
             raise InputError(file=path, field=name, value=found, remedy=remedy)
+        try:
+            table.column(name).validate(full=True)
+        except pa.ArrowInvalid as error:
+            remedy = f"its values cannot be read ({error}): text must be UTF-8"
+            raise InputError(file=path, field=name, remedy=remedy) from None
     return table.to_pylist()
