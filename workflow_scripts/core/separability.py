@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import csr_matrix, hstack, vstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
@@ -23,16 +23,28 @@ WORDS = re.compile(r"\w+|[^\w\s]")
 
 
 def words_of(text: str) -> list[str]:
-    """Words and punctuation marks as written; the first and the last once more, as `^first` and `last$`."""
-    words = WORDS.findall(text)
-    return [*words, f"^{words[0]}", f"{words[-1]}$"] if words else ["^$"]
+    """Words and punctuation marks as they are written."""
+    return WORDS.findall(text)
+
+
+def edges_of(text: str) -> list[str]:
+    """The first and the last word of a text, as `^first` and `last$`."""
+    words = words_of(text) or [""]
+    return [f"^{words[0]}", f"{words[-1]}$"]
 
 
 def _bags(texts: Sequence[str]) -> tuple[csr_matrix, np.ndarray]:
-    """Word counts of unit Euclidean length, so that length itself tells nothing; and the words."""
-    vectorizer = TfidfVectorizer(analyzer=words_of, use_idf=False, norm="l2")
-    bags = vectorizer.fit_transform(texts)
-    return bags.tocsr(), vectorizer.get_feature_names_out()
+    """Counts of words, and of first and last words, either of unit Euclidean length; and their names.
+
+    Of unit length, so that the length of a text itself tells nothing.
+    """
+    blocks, names = [], []
+    for analyzer in (edges_of, words_of):
+        vectorizer = TfidfVectorizer(analyzer=analyzer, use_idf=False, norm="l2")
+        if any(analyzer(text) for text in texts):
+            blocks.append(vectorizer.fit_transform(texts))
+            names.append(vectorizer.get_feature_names_out())
+    return hstack(blocks, format="csr"), np.concatenate(names)
 
 
 def _fit_texts(chosen: csr_matrix, rejected: csr_matrix) -> np.ndarray:
@@ -86,7 +98,7 @@ def separability(pairs: Sequence[dict], confidence: float) -> dict:
 def _telling_words(pairs: Sequence[dict], words: np.ndarray, weights: np.ndarray) -> list[dict]:
     """The words of largest weight for either side, with the share of texts of each side that hold them."""
     held = {
-        side: Counter(word for pair in pairs for word in set(words_of(pair[side])))
+        side: Counter(word for pair in pairs for word in {*words_of(pair[side]), *edges_of(pair[side])})
         for side in ("chosen", "rejected")
     }
     order = sorted(range(len(words)), key=lambda place: (-weights[place], words[place]))
