@@ -1,9 +1,9 @@
-"""Checks a plan that somebody wrote down: its lines against its total, its GPUs against each other and the cap.
+"""Checks a written plan: its lines against its total, its GPUs against each other and against the cap.
 
     python -m workflow_scripts.check_plan --plan config/plans/written_300.yaml --catalogue config/gpus.yaml
 
-The memory of each GPU is held against the catalogue's reference model. Ends with an error when the lines do not
-add up to the total.
+The memory of each GPU is held against the catalogue's reference model. Ends with an error when the lines do
+not add up to the total.
 """
 
 import argparse
@@ -48,7 +48,8 @@ def main(argv=None) -> None:
         for line in aligned(rows):
             say(line)
         summed = total(plan.lines.values())
-        say(f"lines: {summed.low:g} to {summed.high:g} h; stated: {plan.total.low:g} to {plan.total.high:g} h")
+        stated = f"{plan.total.low:g} to {plan.total.high:g}"
+        say(f"lines: {summed.low:g} to {summed.high:g} h; stated: {stated} h")
         plan.check_total()
 
 

@@ -8,8 +8,8 @@
         --plan results/budget/plan.json --figure results/budget/frontier.svg
 
 The settings are the slices budget, test_set, generation, sft, sft_longer, preferences, dpo, evaluation and
-statistics of the configuration. Without --model-config the model's sizes are those of `budget.model`. Rates are
-the catalogue's, or measured ones where --benchmarks names benchmark files of an earlier run.
+statistics of the configuration. Without --model-config the model's sizes are those of `budget.model`. Rates
+are the catalogue's, or measured ones where --benchmarks names benchmark files of an earlier run.
 """
 
 import argparse

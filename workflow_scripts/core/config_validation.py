@@ -10,6 +10,8 @@ from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
 
 from workflow_scripts.core import tasks
+from workflow_scripts.core.budget.catalogue import load_catalogue
+from workflow_scripts.core.budget.settings import read_budget
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.model_files import inspect_base
 
@@ -144,6 +146,16 @@ def _check_shots(config: dict, root: Path) -> None:
             )
 
 
+def _check_budget(budget: dict, root: Path) -> None:
+    """Whether the plan can be made: bounds in order, a sound catalogue, and a GPU that it has."""
+    planned = read_budget(budget)
+    if not (root / budget["catalogue"]).is_file():
+        refuse("budget.catalogue", budget["catalogue"], "this file does not exist: correct the path")
+    catalogue = load_catalogue(root / budget["catalogue"])
+    if planned.gpu not in catalogue.gpus:
+        refuse("budget.gpu", planned.gpu, f"the catalogue has {', '.join(catalogue.gpus)}")
+
+
 def _check_names(config: dict) -> None:
     """Whether everything that is referred to by name exists."""
     sets, variants = config["preferences"]["sets"], config["dpo"]["variants"]
@@ -185,4 +197,5 @@ def check_config(config: dict, root) -> None:
     _check_base_model(config["base_model"], root)
     _check_prompts(config, root)
     _check_shots(config, root)
+    _check_budget(config["budget"], root)
     _check_sizes(config, root)

@@ -26,7 +26,9 @@ STAGES = {
     "respond": "evaluation",
 }
 BASE_ARMS = ("base", "base_raw")
-SHORTEST_WORK = 0.1  # of a job's seconds: at least this share counts as work, however long a start is said to take
+SHORTEST_WORK = (
+    0.1  # of a job's seconds: at least this share counts as work, however long a start is said to take
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Measurement:
 
 
 def read_benchmark(path) -> dict:
-    """The last line of an extended benchmark file: the job's last run. InputError for a file that was cut short."""
+    """The last line of an extended benchmark file: the job's last run. InputError for a file cut short."""
     remedy = "this benchmark file is cut short or not an extended one: remove it, and run its rule again"
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -116,8 +118,8 @@ def measured_throughputs(
 def measured_rate(jobs: Sequence[Measurement], start_seconds: Range) -> Range:
     """Units a second of jobs together, less their starts.
 
-    Units that are known between bounds count by their middle: the plan has the same bounds, so its middle is then
-    the time that was measured.
+    Units that are known between bounds count by their middle: the plan has the same bounds, so its middle is
+    then the time that was measured.
     """
     units = sum(job.units.middle for job in jobs)
     seconds = sum(job.seconds for job in jobs)

@@ -1,4 +1,4 @@
-"""The GPU catalogue: prices, memory, and throughputs that others published or that follow from data sheets."""
+"""The GPU catalogue: prices, memory, and throughputs that were published or follow from data sheets."""
 
 from dataclasses import dataclass
 from math import isfinite
@@ -29,7 +29,8 @@ class Rates:
 
 @dataclass(frozen=True)
 class Gpu:
-    """One entry. `rates` is None where they are to be scaled from the reference GPU's."""
+    """One entry. `rates` is None where they are to be scaled from the reference GPU's. A `virtual` one stands
+    for no card that can be had: it is compared only where the configuration names it."""
 
     id: str
     name: str
@@ -38,6 +39,7 @@ class Gpu:
     bandwidth_gb_per_s: float
     bf16_tflops: float
     rates: Rates | None
+    virtual: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class Catalogue:
             remedy = f"{self.file} has {', '.join(self.gpus)}"
             raise InputError(field="budget.gpu", value=name, remedy=remedy)
         return self.gpus[name]
+
+    def compared(self, configured: str) -> list[Gpu]:
+        """The GPUs that a plan compares: all real ones, and the configured one."""
+        return [gpu for gpu in self.gpus.values() if not gpu.virtual or gpu.id == configured]
 
 
 def _number(entry: dict, name: str, file, field: str) -> float:
@@ -105,7 +111,7 @@ def _gpu(name: str, entry, parameters: float, file) -> Gpu:
         if "parameters" in entry["tokens_per_second"]:
             parameters = _number(entry["tokens_per_second"], "parameters", file, f"{field}.tokens_per_second")
         rates = _rates(entry["tokens_per_second"], parameters, file, f"{field}.tokens_per_second")
-    return Gpu(name, entry["name"], rates=rates, **numbers)
+    return Gpu(name, entry["name"], rates=rates, virtual=bool(entry.get("virtual")), **numbers)
 
 
 def load_catalogue(path) -> Catalogue:

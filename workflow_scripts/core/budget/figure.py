@@ -2,11 +2,16 @@
 
 import altair as alt
 
+from workflow_scripts.core.budget.tables import amount
 from workflow_scripts.core.figure_svg import INK, MUTED, SERIES, render
 
 WIDTH, HEIGHT = 420, 240
 NAME, TITLE = "budget-frontier", "What a budget buys, and on which GPU"
-KINDS = {"on the front": (SERIES[3], "circle"), "dominated": (MUTED, "square"), "too small": (SERIES[0], "cross")}
+KINDS = {
+    "on the front": (SERIES[3], "circle"),
+    "dominated": (MUTED, "square"),
+    "too small": (SERIES[0], "cross"),
+}
 
 
 def kind_of(entry: dict) -> str:
@@ -28,15 +33,16 @@ def draw_gpus(rows: list[dict], cap: float | None) -> alt.Chart:
         for row in rows
     ]
     colours, shapes = zip(*KINDS.values(), strict=True)
+    log = alt.Scale(type="log", nice=False, padding=30)
     base = alt.Chart(alt.Data(values=points)).encode(
-        x=alt.X("hours:Q", axis=alt.Axis(title="Hours, upper bound", grid=True), scale=alt.Scale(type="log")),
-        y=alt.Y("dollars:Q", axis=alt.Axis(title="Dollars, upper bound"), scale=alt.Scale(type="log")),
+        x=alt.X("hours:Q", axis=alt.Axis(title="Hours, upper bound", tickCount=4), scale=log),
+        y=alt.Y("dollars:Q", axis=alt.Axis(title="Dollars, upper bound", tickCount=4), scale=log),
     )
     marks = base.mark_point(filled=True, size=90, opacity=1).encode(
         color=alt.Color("kind:N", scale=alt.Scale(domain=list(KINDS), range=list(colours))),
         shape=alt.Shape("kind:N", scale=alt.Scale(domain=list(KINDS), range=list(shapes))),
     )
-    chart = marks + base.mark_text(dy=-11, color=INK).encode(text="name:N")
+    chart = marks + base.mark_text(dy=-12, color=INK).encode(text="name:N")
     if cap is not None:
         line = alt.Chart(alt.Data(values=[{"cap": cap}])).mark_rule(color=MUTED, strokeDash=[3, 3])
         chart += line.encode(y="cap:Q")
@@ -68,7 +74,7 @@ def draw_frontier(rows: list[dict]) -> alt.Chart:
 def tell(plan: dict) -> str:
     """The picture in words."""
     gpus = [
-        f"{row['name']}: {row['hours']['high']:.2f} h, ${row['dollars']['high']:.2f}, {kind_of(row)}"
+        f"{row['name']}: {amount(row['hours']['high'])} h, ${amount(row['dollars']['high'])}, {kind_of(row)}"
         for row in plan["gpus"]
     ]
     bought = [

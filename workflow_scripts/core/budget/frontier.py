@@ -9,6 +9,7 @@ from workflow_scripts.core.budget.catalogue import Gpu
 from workflow_scripts.core.budget.planner import Planner
 from workflow_scripts.core.budget.projection import StageCost, totals
 from workflow_scripts.core.budget.ranges import Range
+from workflow_scripts.core.budget.tables import amount
 from workflow_scripts.core.budget.work import BASELINE, CORE, LEVELS, WITH_SFT
 from workflow_scripts.core.statistics.intervals import wilson
 from workflow_scripts.core.statistics.power import minimum_detectable_effect
@@ -37,7 +38,7 @@ class Choice:
         return totals(self.costs)["dollars"]
 
     def worth(self, planned_items: int) -> tuple:
-        """What is wanted, most first: the whole loop, the planned test items, the data, the ablations, more items.
+        """What is wanted, most first: the whole loop, planned test items, data, ablations, more items.
 
         Of equal ones the cheapest at the upper bound.
         """
@@ -105,8 +106,8 @@ def _why(chosen: Choice, found: Sequence[Choice], budget: float) -> str:
     ]
     if not same:
         return f"{chosen.gpu.name} is the only GPU that holds the model"
-    words = [f"{choice.gpu.name} up to ${choice.dollars.high:.2f}" for choice in same]
-    return f"cheapest for the same work, up to ${chosen.dollars.high:.2f}; {', '.join(words)}"
+    words = [f"{choice.gpu.name} up to ${amount(choice.dollars.high)}" for choice in same]
+    return f"cheapest for the same work, up to ${amount(chosen.dollars.high)}; {', '.join(words)}"
 
 
 def row(budget: float, chosen: Choice | None, found: Sequence[Choice], planner: Planner) -> dict:

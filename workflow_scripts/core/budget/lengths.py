@@ -19,8 +19,8 @@ GUIDANCE = {"topic": "", "verb": "", "avoid": []}
 class Lengths:
     """Tokens of the texts that the model writes and of the prompts that it is given.
 
-    `review` is one of the `reviews` prompts of a judgement; `review_shared` is the start that all of them have
-    in common, so that a prefix cache computes it once.
+    `review` is one of the `reviews` prompts of a judgement; `review_shared` is the start that they have in
+    common, which a prefix cache computes once.
     """
 
     instruction: Range
@@ -49,7 +49,7 @@ class Lengths:
 
 
 def _few_shot_characters(template, exemplars: Sequence, shots: int, **variables) -> float:
-    """Characters of a prompt with `shots` exemplars of mean length; those of the whole prompt grow with them."""
+    """Characters of a prompt with `shots` exemplars of mean length: they grow by the same with each."""
     none = len(prompts.render(template, exemplars=[], **variables))
     every = len(prompts.render(template, exemplars=list(exemplars), **variables))
     return none + (every - none) * shots / len(exemplars)
@@ -58,9 +58,7 @@ def _few_shot_characters(template, exemplars: Sequence, shots: int, **variables)
 def _filled(text: str, instruction: Range, response: Range, characters_per_token: float) -> Range:
     """Tokens of a text in which marks stand for an instruction and a response."""
     fixed = len(text.replace(INSTRUCTION, "").replace(RESPONSE, "")) / characters_per_token
-    return (
-        exactly(fixed) + instruction * text.count(INSTRUCTION) + response * text.count(RESPONSE)
-    )
+    return exactly(fixed) + instruction * text.count(INSTRUCTION) + response * text.count(RESPONSE)
 
 
 def prompt_lengths(

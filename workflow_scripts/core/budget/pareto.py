@@ -15,7 +15,7 @@ class Option:
 
 
 def dominates(option: Option, other: Option) -> bool:
-    """Whether an option is no worse in hours and in dollars, and better in one; judged at the upper bounds."""
+    """Whether an option is no worse in hours and in dollars, and better in one, at the upper bounds."""
     no_worse = option.hours.high <= other.hours.high and option.dollars.high <= other.dollars.high
     better = option.hours.high < other.hours.high or option.dollars.high < other.dollars.high
     return no_worse and better

@@ -8,6 +8,7 @@ from workflow_scripts.core.budget.pareto import Option, dominated_by
 from workflow_scripts.core.budget.planner import Planner, feasibility, memory_by_precision
 from workflow_scripts.core.budget.projection import StageCost, check_sum, sessions, totals
 from workflow_scripts.core.budget.ranges import Range, total
+from workflow_scripts.core.budget.tables import amount
 from workflow_scripts.core.budget.work import Work
 from workflow_scripts.core.errors import InputError
 
@@ -22,9 +23,7 @@ def _stage_entry(cost: StageCost, work: Work) -> dict:
         "units": work.units.rounded(1),
         "jobs": work.jobs,
         "weight_loads": work.loads,
-        "work": {
-            name: {**term.amount.rounded(0), "kind": term.kind} for name, term in work.terms.items()
-        },
+        "work": {name: {**term.amount.rounded(0), "kind": term.kind} for name, term in work.terms.items()},
         "throughputs": {kind: rate.as_dict() for kind, rate in cost.throughputs.items()},
         "hours_by_term": {name: hours.rounded() for name, hours in cost.terms.items()},
         "hours": cost.hours.rounded(),
@@ -68,11 +67,11 @@ def gpu_table(planner: Planner, works: Sequence[Work]) -> list[dict]:
 
     Only GPUs that hold the model can dominate another or lie on the front.
     """
-    options = {}
-    for gpu in planner.catalogue.gpus.values():
+    options, gpus = {}, planner.catalogue.compared(planner.budget.gpu)
+    for gpu in gpus:
         sums = totals(planner.costs(gpu, works))
         options[gpu.id] = Option(sums["hours"], sums["dollars"])
-    held = {gpu.id: feasibility(planner, gpu) for gpu in planner.catalogue.gpus.values()}
+    held = {gpu.id: feasibility(planner, gpu) for gpu in gpus}
     beaten = dominated_by({name: option for name, option in options.items() if held[name]["feasible"]})
     cap = planner.budget.cap
     return [
@@ -88,7 +87,7 @@ def gpu_table(planner: Planner, works: Sequence[Work]) -> list[dict]:
             "on_front": gpu.id in beaten and not beaten[gpu.id],
             "over_cap": cap is not None and options[gpu.id].dollars.high > cap,
         }
-        for gpu in planner.catalogue.gpus.values()
+        for gpu in gpus
     ]
 
 
@@ -102,12 +101,11 @@ def recommended(rows: Sequence[dict]) -> dict:
     first, *others = on_front
     infeasible = [entry["name"] for entry in rows if not entry["fits"]["feasible"]]
     dominated = [entry["name"] for entry in rows if entry["dominated_by"]]
-    parts = [f"{first['name']} costs least, up to ${first['dollars']['high']:.2f}"]
+    parts = [f"{first['name']} costs least, up to ${amount(first['dollars']['high'])}"]
     for entry in others:
-        parts.append(
-            f"{entry['name']} saves {first['hours']['high'] - entry['hours']['high']:.1f} h"
-            f" for ${entry['dollars']['high'] - first['dollars']['high']:.2f} more"
-        )
+        saved = first["hours"]["high"] - entry["hours"]["high"]
+        more = entry["dollars"]["high"] - first["dollars"]["high"]
+        parts.append(f"{entry['name']} saves {amount(saved)} h for ${amount(more)} more")
     if dominated:
         parts.append(f"dominated: {', '.join(dominated)}")
     if infeasible:
@@ -128,7 +126,7 @@ def _metrics(sums: dict, cap: float | None) -> dict:
 
 
 def make_plan(planner: Planner) -> dict:
-    """The whole plan. InputError when the configured GPU is not in the catalogue or does not hold the model."""
+    """The whole plan. InputError when the catalogue lacks the configured GPU, or it cannot hold the model."""
     catalogue: Catalogue = planner.catalogue
     gpu = catalogue.gpu(planner.budget.gpu)
     rows_works = planner.works()
@@ -136,10 +134,10 @@ def make_plan(planner: Planner) -> dict:
     rows = gpu_table(planner, rows_works)
     if not planner.fits(gpu):
         precision = planner.settings["budget"]["precision"]
-        remedy = "this GPU is too small for the model: choose a larger one, or another precision, or a smaller batch"
+        remedy = "the model does not fit: choose a larger GPU, another precision, or a smaller batch"
         raise InputError(file="config", field="budget.gpu", value=f"{gpu.id} {precision}", remedy=remedy)
     sums = _totals(costs)
-    feasible = [entry for entry in catalogue.gpus.values() if planner.fits(entry)]
+    feasible = [entry for entry in catalogue.compared(gpu.id) if planner.fits(entry)]
     budget = planner.budget
     return {
         "stage": "budget",

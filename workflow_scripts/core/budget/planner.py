@@ -21,7 +21,7 @@ TRAINING_RUNS = ("sft", "dpo")
 class Planner:
     """Everything that a projection needs: the configuration, the model, the lengths, the catalogue.
 
-    `measured` are units a second by stage on the configured GPU; on others they are left out, since a job that is
+    `measured` are units a second by stage on the configured GPU; on others they are left out: a job that is
     measured as a whole cannot be carried over by one ratio.
     """
 
@@ -40,7 +40,7 @@ class Planner:
         return plan_work(chosen, sizes, self.lengths, level)
 
     def overheads(self) -> Overheads:
-        """What jobs cost beside their work. Weights are read in 16 bits (32 where the run is), then quantised."""
+        """What jobs cost beside their work. Weights are read in 16 bits (32 where the run is in 32)."""
         stored = "float32" if self.budget.generation_precision == "float32" else "bfloat16"
         return Overheads(
             self.budget.job_seconds, self.budget.weights_gb_per_second, weight_bytes(self.shape, stored)
@@ -53,9 +53,7 @@ class Planner:
 
     def costs(self, gpu: Gpu, works: Sequence[Work]) -> list[StageCost]:
         """What the stages cost on a GPU."""
-        rates = throughputs_of(
-            self.catalogue, gpu, self.shape.parameters, self.budget.generation_precision
-        )
+        rates = throughputs_of(self.catalogue, gpu, self.shape.parameters, self.budget.generation_precision)
         measured = self.measured if gpu.id == self.budget.gpu else {}
         return project(works, rates, self.overheads(), self.price(gpu), measured)
 

@@ -1,4 +1,4 @@
-"""Hours and dollars: work over throughputs, times a price. Pure functions, for plans, ledgers and re-projections."""
+"""Hours and dollars: work over throughputs, times a price. Pure functions, for plans and re-projections."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class Overheads:
-    """What a job costs beside its work: `job_seconds` to start (imports, GPU), and how fast weights are read."""
+    """What a job costs beside its work: `job_seconds` to start, and how fast its weights are read."""
 
     job_seconds: Range
     weights_gb_per_second: Range
@@ -48,9 +48,7 @@ def project_stage(
         terms = {"measured": work.units / rates["measured"].per_second}
         used = {"measured": rates["measured"]}
     else:
-        terms = {
-            name: term.amount / rates[term.kind].per_second for name, term in work.terms.items()
-        }
+        terms = {name: term.amount / rates[term.kind].per_second for name, term in work.terms.items()}
         used = {term.kind: rates[term.kind] for term in work.terms.values()}
     seconds = terms | {
         "job_starts": overheads.job_seconds * work.jobs,
@@ -87,10 +85,10 @@ def totals(costs: Sequence[StageCost]) -> dict[str, Range]:
 
 
 def sessions(costs: Sequence[StageCost], hours: Range) -> list[dict]:
-    """The stages in sessions: one ends after the stage that brings it to `hours.low`, none passes `hours.high`.
+    """The stages in sessions: each ends after the stage that brings it to `hours.low`, before `hours.high`.
 
-    Planned on the upper bounds. A stage that does not fit in what is left of a session goes on in the next, since
-    jobs resume; its hours are split in proportion. Returns [{"stages", "hours", "dollars"}].
+    Planned on the upper bounds. A stage that does not fit in what is left of a session goes on in the next,
+    since jobs resume; its hours are split in proportion. Returns [{"stages", "hours", "dollars"}].
     """
     planned, stages, spent, dollars, length = [], [], [], [], 0.0
 

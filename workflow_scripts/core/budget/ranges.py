@@ -51,7 +51,7 @@ def exactly(value: float) -> Range:
 
 
 def read_range(value, file, field: str, *, above_zero: bool = True) -> Range:
-    """A range from {"low", "high"}. InputError for anything else, a bound that is no number, or low > high."""
+    """A range from {"low", "high"}. InputError for anything else, no number, or low above high."""
     remedy = "give low and high, two numbers" + (" above 0" if above_zero else " of 0 or more")
     bounds = [value.get(name) for name in ("low", "high")] if isinstance(value, dict) else [None]
     for bound in bounds:

@@ -12,7 +12,7 @@ FILE = "config"
 
 @dataclass(frozen=True)
 class BudgetSettings:
-    """What `budget` states: lengths and shares that are expected, overheads, sessions, and the frontier's grid."""
+    """What `budget` states: expected lengths and shares, overheads, sessions, and the frontier's grid."""
 
     gpu: str
     price: float | None

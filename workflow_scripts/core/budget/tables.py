@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 
 
-def _between(bounds: dict, digits: int = 2) -> str:
-    return f"{bounds['low']:.{digits}f} to {bounds['high']:.{digits}f}"
+def amount(value: float) -> str:
+    """Two decimals, and three digits of what is smaller than one: hours and dollars of runs of any size."""
+    return f"{value:.2f}" if value >= 1 else f"{value:.3g}"
+
+
+def _between(bounds: dict) -> str:
+    return f"{amount(bounds['low'])} to {amount(bounds['high'])}"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines with columns of equal width, the first to the left and the others to the right."""
+    """Rows of cells as lines with columns of equal width, the first set left and the others right."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     return [
         "  ".join(

@@ -1,8 +1,8 @@
 """Throughputs of a model on a GPU: as the catalogue states them, or scaled from what it states.
 
-Scaling (a roofline with the same efficiency on both sides; Williams et al. 2009, CACM 52:65): time grows with the
-number of parameters; decoding goes by memory bandwidth, prefill and training by arithmetic. It says nothing about
-the room for KV cache, which limits the batch, nor about kernels that are better tuned on one of the cards.
+Scaling (a roofline with the same efficiency on both sides; Williams et al. 2009, CACM 52:65): time grows with
+the number of parameters; decoding goes by memory bandwidth, prefill and training by arithmetic. It is silent
+about the room for KV cache, which limits the batch, and about kernels that are better tuned on one card.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SAME_SIZE = 0.02  # models whose sizes differ by less are called the same
 
 @dataclass(frozen=True)
 class Throughput:
-    """A rate per second with where it comes from: `source` is catalogue, scaled or measured; `method` in words."""
+    """A rate per second and where it is from: `source` catalogue, scaled or measured; `method` in words."""
 
     per_second: Range
     source: str
@@ -52,14 +52,16 @@ def _stated(rates: Rates, kind: str, precision: str) -> tuple[Range, str]:
 
 
 def throughput_of(kind: str, catalogue: Catalogue, gpu: Gpu, parameters: float, precision: str) -> Throughput:
-    """Tokens a second of one kind of work (prefill, decode or training) of a model of that many parameters."""
+    """Tokens a second of one kind of work (prefill, decode, training) of a model of that size."""
     origin = gpu if gpu.rates else catalogue.gpu(catalogue.reference)
     rate, note = _stated(origin.rates, kind, precision)
     steps = []
     if origin is not gpu:
         ratio = speed_ratio(kind, gpu, origin)
         rate = rate * ratio
-        steps.append(f"{origin.name} x {ratio:.3g} ({'bandwidth' if kind == 'decode' else 'bf16 arithmetic'})")
+        steps.append(
+            f"{origin.name} x {ratio:.3g} ({'bandwidth' if kind == 'decode' else 'bf16 arithmetic'})"
+        )
     smaller = origin.rates.parameters / parameters
     if abs(smaller - 1) > SAME_SIZE:
         rate = rate * smaller

@@ -1,7 +1,7 @@
 """The work of each stage, from the configuration alone: tokens by kind, jobs, loads of weights.
 
-A stage is what a plan has a line for. `units` are what its progress is counted in (records, candidates, training
-tokens, answers), so that a measured rate can take the place of the terms.
+A stage is what a plan has a line for. `units` are what its progress is counted in (records, candidates,
+training tokens, answers), so that a measured rate can take the place of the terms.
 """
 
 from dataclasses import dataclass, replace
@@ -26,8 +26,8 @@ class Term:
 @dataclass(frozen=True)
 class Work:
     """One stage's work. `loads` counts how often weights are read or written, `fixed_seconds` what takes time
-    whatever the GPU; `optional` is the kind of optional work it is, or None; `measured_as` is another stage whose
-    measured rate serves for this one."""
+    whatever the GPU; `optional` is the kind of optional work it is, or None; `measured_as` is another stage
+    whose measured rate serves for this one."""
 
     stage: str
     unit: str
@@ -54,7 +54,7 @@ class Sizes:
 
 
 def sizes_of(settings: dict, accepted: Range, paired: Range, analysis_seconds: Range) -> Sizes:
-    """`accepted` is the share of records that become training examples, `paired` of examples that give a pair."""
+    """`accepted`: the share of records that become examples; `paired`: of examples that give a pair."""
     records = settings["generation"]["shards"] * settings["generation"]["shard_size"]
     examples = accepted * records
     return Sizes(
@@ -82,7 +82,7 @@ def _dev_answers(lengths: Lengths, count: float) -> dict[str, Term]:
 
 
 def baseline_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
-    """The base's two arms on dev and test, and the critic's calibration on a right and a wrong answer an item."""
+    """The base's two arms on dev and test, and the critic's calibration on two answers an item."""
     answers = sizes.dev + sizes.test
     judged = 2 * settings["test_set"]["sizes"]["calibration"]
     terms = _answers(lengths.completion_prompt + lengths.raw_prompt, lengths, answers)
@@ -104,7 +104,7 @@ def sft_data_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
 
 
 def sft_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
-    """Training on prompt and completion, dev after each epoch, the merge. Batches by length hold no padding."""
+    """Training on prompt and completion, dev after each epoch, the merge. No padding: batches by length."""
     epochs = settings["sft"]["epochs"]
     tokens = lengths.example * sizes.examples * epochs
     terms = {"training_tokens": Term(tokens, "training"), **_dev_answers(lengths, epochs * sizes.dev)}
@@ -112,11 +112,9 @@ def sft_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
 
 
 def control_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
-    """`sft-longer`: as many steps of SFT as the named DPO variant takes, dev at the end, merge, test items."""
+    """`sft-longer`: as many steps of SFT as the named DPO variant takes, dev once, merge, test items."""
     variant = settings["dpo"]["variants"][settings["sft_longer"]["steps_of"]]
-    steps = sizes.pairs * (
-        variant["epochs"] / (variant["batch_size"] * variant["gradient_accumulation"])
-    )
+    steps = sizes.pairs * (variant["epochs"] / (variant["batch_size"] * variant["gradient_accumulation"]))
     step_examples = settings["sft"]["batch_size"] * settings["sft"]["gradient_accumulation"]
     tokens = lengths.example * steps * step_examples
     answers = _answers(lengths.completion_prompt, lengths, sizes.test)
@@ -137,7 +135,7 @@ def pairs_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
 
 
 def dpo_work(name: str, variant: dict, sizes: Sizes, lengths: Lengths) -> Work:
-    """One variant: both sides of each pair, the reference's log-probabilities, dev after each epoch, the merge."""
+    """One variant: both sides of each pair, the reference on them, dev after each epoch, the merge."""
     epochs = variant["epochs"]
     one_pass = lengths.example * sizes.pairs * 2
     reference_passes = 1 if variant["precompute_reference"] else epochs
@@ -184,9 +182,7 @@ def ablation_works(settings: dict, sizes: Sizes, lengths: Lengths) -> list[Work]
         terms = work.terms | _answers(lengths.completion_prompt, lengths, sizes.test)
         kind = optional_kind(variants[name], variants[primary])
         jobs, loads = work.jobs + 1, work.loads + 1
-        works.append(
-            replace(work, terms=terms, jobs=jobs, loads=loads, optional=kind, measured_as="dpo")
-        )
+        works.append(replace(work, terms=terms, jobs=jobs, loads=loads, optional=kind, measured_as="dpo"))
     kept_longest = list(reversed(settings["budget"]["optional"]))
     return sorted(works, key=lambda work: kept_longest.index(work.optional))
 

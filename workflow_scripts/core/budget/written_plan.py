@@ -1,4 +1,4 @@
-"""A plan that somebody wrote down: do its lines add up to its total, and which of its GPUs are worth a thought?
+"""A plan that somebody wrote down: do its lines add up, and which of its GPUs are worth a thought?
 
 YAML: `hours` {"lines": {stage: {low, high}}, "total": {low, high}}, `cap` dollars, `gpus` {id: {"name",
 "dollars_per_hour", "memory_gb", "hours": {low, high}}}, `precision` of the weights.
@@ -42,7 +42,7 @@ def _number(entry: dict, name: str, file, field: str) -> float:
 
 
 def read_written_plan(path) -> WrittenPlan:
-    """The plan in a YAML file. InputError for what is missing or no number; the total is checked on its own."""
+    """The plan in a YAML file. InputError for what is missing or no number; the total is checked apart."""
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         hours, gpus = content["hours"], content["gpus"]
@@ -67,7 +67,9 @@ def read_written_plan(path) -> WrittenPlan:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(file=path, remedy=f"this is not valid YAML: {error}") from None
     except (KeyError, TypeError, AttributeError) as error:
-        remedy = "give hours (lines, total), gpus (name, hours, dollars_per_hour, memory_gb), cap and precision"
+        remedy = (
+            "give hours (lines, total), gpus (name, hours, dollars_per_hour, memory_gb), cap and precision"
+        )
         raise InputError(file=path, field=str(error).strip("'"), remedy=remedy) from None
     cap = _number(content, "cap", path, "")
     tokens = int(_number(content, "sequence_tokens", path, ""))
@@ -75,7 +77,7 @@ def read_written_plan(path) -> WrittenPlan:
 
 
 def judge_gpus(plan: WrittenPlan, shape: ModelShape) -> list[dict]:
-    """For each GPU: dollars, who dominates it, whether its upper end passes the cap, whether it holds the model."""
+    """For each GPU: dollars, who dominates it, whether it passes the cap, whether it holds the model."""
     options = {
         name: Option(gpu["hours"], gpu["hours"] * gpu["dollars_per_hour"]) for name, gpu in plan.gpus.items()
     }

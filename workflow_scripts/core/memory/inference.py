@@ -1,12 +1,10 @@
 """Memory of batched generation (vLLM's way: weights, then as much KV cache as is left), term by term."""
 
 from workflow_scripts.core.memory.shapes import ModelShape
-from workflow_scripts.core.memory.weights import compute_bytes, weight_bytes
+from workflow_scripts.core.memory.weights import CUDA_OVERHEAD_BYTES, compute_bytes, weight_bytes
 
 # vLLM's own default: it takes this share of the card (option gpu_memory_utilization).
 UTILISATION = 0.9
-# CUDA context, libraries, captured graphs: an assumption, the same for every card.
-CUDA_OVERHEAD_BYTES = 1.0e9
 # Prompt tokens and sequences that vLLM runs in one step at most (max_num_batched_tokens, max_num_seqs).
 STEP_TOKENS, STEP_SEQUENCES = 8192, 256
 # Generation is called feasible when this many of the longest sequences fit in the cache at once.
@@ -16,7 +14,7 @@ MINIMUM_SEQUENCES = 8
 def inference_terms(shape: ModelShape, precision: str, sequence_tokens: int) -> dict[str, float]:
     """Bytes by term. The KV cache is the least that is of use: MINIMUM_SEQUENCES of `sequence_tokens`.
 
-    Activations are the widest moment of one step, in the feed-forward layer: its two inputs and their product.
+    Activations are the widest moment of one step, in the feed-forward layer: its inputs and their product.
     Logits are one float32 row for each sequence of a step.
     """
     each = compute_bytes(precision)

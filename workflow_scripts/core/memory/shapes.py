@@ -1,7 +1,7 @@
 """The shape of a decoder model, and how many numbers its weights, adapters and KV cache hold.
 
-Named as in a Hugging Face config.json, of which nothing else is read. Covers what the Llama and Qwen2 families
-share: grouped-query attention, a gated feed-forward layer, RMS norms.
+Named as in a Hugging Face config.json, of which nothing else is read. Covers what the Llama and Qwen2
+families share: grouped-query attention, a gated feed-forward layer, RMS norms.
 """
 
 import json
@@ -94,7 +94,7 @@ class ModelShape:
 
 
 def shape_of(config: dict, source) -> ModelShape:
-    """The shape that a config.json's content states. InputError, naming `source`, for a missing or wrong size."""
+    """The shape that a config.json's content states. InputError, naming `source`, for a wrong size."""
     for field in FIELDS:
         value = config.get(field)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:

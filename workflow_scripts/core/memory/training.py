@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 
 from workflow_scripts.core.memory.shapes import ModelShape
-from workflow_scripts.core.memory.weights import QUANTISED, compute_bytes, weight_bytes
+from workflow_scripts.core.memory.weights import (
+    CUDA_OVERHEAD_BYTES,
+    QUANTISED,
+    compute_bytes,
+    weight_bytes,
+)
 
-# CUDA context and libraries: an assumption, the same for every card.
-CUDA_OVERHEAD_BYTES = 0.6e9
 # A card is filled to this share at most: the allocator's fragments take the rest.
 UTILISATION = 0.95
 FLOAT32 = 4
@@ -31,9 +34,9 @@ class Training:
 def _block_numbers(shape: ModelShape) -> int:
     """Numbers that the backward pass of one block needs of each token.
 
-    Inputs and outputs of two norms, queries, keys, values, the attention's output, and four times the width of
-    the feed-forward layer (gate, up, activated gate, product); attention scores are not kept (FlashAttention,
-    Dao et al. 2022).
+    Inputs and outputs of two norms, queries, keys, values, the attention's output, and four times the width
+    of the feed-forward layer (gate, up, activated gate, product). Attention scores are not kept
+    (FlashAttention, Dao et al. 2022).
     """
     return 4 * shape.hidden + 2 * shape.query_width + 2 * shape.kv_width + 4 * shape.intermediate
 
@@ -43,8 +46,8 @@ def training_terms(
 ) -> dict[str, float]:
     """Bytes by term at the peak of a step. `overhead_bytes` is what the process holds beside the tensors.
 
-    Adapter weights, their gradients and AdamW's two moments are float32. Of the logits there are three copies:
-    as computed, in float32 for the loss, and the gradient. A quantised base needs its largest layer unpacked.
+    Adapter weights, their gradients and AdamW's two moments are float32. Of the logits there are three
+    copies: as computed, in float32 for the loss, and the gradient. A quantised base unpacks one layer.
     """
     adapter = shape.lora_parameters(training.rank, training.target_modules)
     each, tokens = compute_bytes(training.precision), training.sequences * training.tokens

@@ -3,8 +3,8 @@
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.memory.shapes import ModelShape
 
-# NF4 with double quantisation (Dettmers et al. 2023, QLoRA, section 3): four bits a weight, an 8-bit scale for
-# every 64 weights, a 32-bit scale for every 256 of those.
+# NF4 with double quantisation (Dettmers et al. 2023, QLoRA, section 3): four bits a weight, an 8-bit scale
+# for every 64 weights, a 32-bit scale for every 256 of those.
 NF4_BYTES = 4 / 8 + 1 / 64 + 4 / (64 * 256)
 LINEAR_BYTES = {
     "float32": 4.0,
@@ -15,6 +15,8 @@ LINEAR_BYTES = {
     "nf4": NF4_BYTES,
 }
 QUANTISED = ("fp8", "int8", "nf4")
+# CUDA context and libraries: an assumption, the same for every card.
+CUDA_OVERHEAD_BYTES = 0.6e9
 
 
 def linear_bytes(precision: str) -> float:
@@ -31,6 +33,6 @@ def compute_bytes(precision: str) -> int:
 
 
 def weight_bytes(shape: ModelShape, precision: str) -> float:
-    """Bytes of all weights: linear layers in the precision, embeddings, norms and biases as they are computed."""
+    """Bytes of all weights: linear layers in the precision, the rest as it is computed."""
     others = shape.parameters - shape.linear_parameters
     return shape.linear_parameters * linear_bytes(precision) + others * compute_bytes(precision)
