@@ -140,7 +140,8 @@ def test_the_command_states_the_error_rates_of_the_shipped_configuration(tmp_pat
     for gate in ("sft", "dpo"):
         found = document["gates"][gate]
         assert found["n"] == 600 and found["criteria"]
-        assert [row["lift"] for row in found["rows"]] == command.LIFTS
+        thresholds = [criterion.threshold for criterion in gates.parse_criteria(gate, CONFIG["gates"][gate])]
+        assert [row["lift"] for row in found["rows"]] == sorted({*command.LIFTS, *thresholds})
         assert command.LIFTS[0] == -0.05 and command.LIFTS[-1] == 0.2
         assert found["largest"]["false_stop"] <= 0.06
         assert f"gate {gate}: 600 items" in told

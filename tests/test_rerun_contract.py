@@ -3,6 +3,7 @@
 What ought to rerun is worked out here from the modules' imports and from the graph of all jobs.
 """
 
+import json
 import os
 import random
 import re
@@ -19,11 +20,12 @@ from workflow_scripts.core.code_digest import imports_of
 
 pytestmark = pytest.mark.slow
 VARIANT = "beta-0.3"  # one that no other arm depends on
+REGISTRATION = "results/statistics/preregistration.json"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a dry run."""
+    """One job of a dry run; `inputs` are those that make it run again."""
 
     rule: str
     inputs: frozenset
@@ -39,7 +41,12 @@ def jobs_in(text: str) -> set[Job]:
     for block in re.split(r"\n(?=(?:local)?rule \w+:)", text)[1:]:
         rule = re.match(r"(?:local)?rule (\w+):", block)[1]
         files = [re.search(rf"^    {kind}: (.*)$", block, re.MULTILINE) for kind in ("input", "output")]
-        inputs, outputs = (frozenset(found[1].split(", ")) if found else frozenset() for found in files)
+        inputs, outputs = (
+            frozenset(found[1].replace(" (update)", "").split(", ") if found else ()) for found in files
+        )
+        # Answers wait for the registration, but an amendment of it makes none of them again.
+        if rule == "respond":
+            inputs -= {REGISTRATION}
         if rule != "all":
             jobs.add(Job(rule, inputs, outputs))
     return jobs
@@ -150,6 +157,7 @@ def test_editing_a_comment_in_a_caption_reruns_the_report_alone(copy):
         "training.py",
         "gates.py",
         "statistics/mcnemar.py",
+        "preregistration.py",
     ],
 )
 def test_editing_a_core_module_reruns_the_rules_that_import_it_and_what_follows(copy, graph, module):
@@ -197,3 +205,37 @@ def test_editing_a_prompt_reruns_the_rules_that_use_it(copy, graph):
     prompt = "config/prompts/critic.j2"
     (copy / prompt).write_text((copy / prompt).read_text().replace("Verdict", "Judgement"))
     assert dry_run(copy) == with_downstream({job for job in graph if prompt in job.inputs}, graph)
+
+
+def test_a_level_changed_after_the_responses_reruns_no_response_and_is_a_deviation(copy, graph):
+    """The plan that was registered before the first response stays on record, and the change beside it."""
+    edit(copy / TINY, "statistics:\n", "statistics:\n  alpha: 0.05\n")
+    before = json.loads((copy / REGISTRATION).read_text())
+    assert before["amendments"] == [] and before["registered"]["responses_before"] == []
+    rules = ("preregister", "compare", "evaluation_audit", "report_tables", "summary_page")
+    direct = {job for job in graph if job.rule in rules}
+    found = dry_run(copy)
+    assert found == with_downstream(direct, graph)
+    assert not {job.rule for job in found} & {"respond", "score", "train_dpo"}
+    result = run_snakemake(copy, "--cores", "2", "results/statistics/comparisons.json")
+    assert result.returncode == 0, result.stdout[-3000:]
+    after = json.loads((copy / REGISTRATION).read_text())
+    assert after["registered"] == before["registered"] and len(after["amendments"]) == 1
+    registration = json.loads((copy / "results/statistics/comparisons.json").read_text())["registration"]
+    (deviation,) = registration["deviations"]
+    assert deviation == {"field": "alpha", "registered": 0.01, "used": 0.05, "primary": True}
+    assert registration["primary_deviations"] == 1
+
+
+def test_a_failed_registration_leaves_the_earlier_one(copy):
+    """Snakemake keeps an output that is updated; the job itself moves it into place when it is whole."""
+    before = (copy / REGISTRATION).read_bytes()
+    edit(copy / TINY, "statistics:\n", "statistics:\n  planned_discordance: {primary: 0.3}\n")
+    edit(
+        copy / "workflow_scripts/preregister.py",
+        "        say(summary(document))",
+        "        raise RuntimeError",
+    )
+    result = run_snakemake(copy, "--cores", "2", REGISTRATION)
+    assert result.returncode != 0
+    assert (copy / REGISTRATION).read_bytes() == before

@@ -89,12 +89,16 @@ def error_rates(criteria, n: int, discordance: float, lift: float, confidence: f
 def gate_error_rates(
     gate: str, criteria: dict, *, n: int, discordance: float, lifts: list[float], confidence: float
 ) -> dict:
-    """A gate's error rates at true lifts, as rows and their largest. InputError unless it judges the lift."""
+    """A gate's error rates as rows, at the true lifts given and at its own thresholds, and their largest.
+
+    InputError when the gate judges more than the lift.
+    """
     parsed = gates.parse_criteria(gate, criteria)
     other = [criterion.metric for criterion in parsed if criterion.metric != METRIC]
     if other:
         remedy = f"error rates can be stated for criteria on {METRIC} alone: leave this gate out"
         raise InputError(field=f"{gate}.criteria.{other[0]}", remedy=remedy)
+    lifts = sorted({*lifts, *(criterion.threshold for criterion in parsed)})
     rows = [error_rates(parsed, n, discordance, lift, confidence) for lift in lifts]
     return {
         "n": n,
