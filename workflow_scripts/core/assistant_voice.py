@@ -10,17 +10,19 @@ CANNOT = r"(?:can't|cannot|can not|won't|will not|am unable to|am not able to|'m
 # What an assistant says that it will not do; "I cannot swim" is none of it.
 SERVICE = (
     r"(?:help (?:you )?with|assist (?:you )?with|fulfil|comply|provide|answer (?:that|this)|discuss|engage"
-    r"|do that|(?:create|generate|write|produce) (?:that|this|such|content)"
+    r"|do that|(?:create|generate|write|produce) (?:that|this|such|(?:[\w-]+ ){0,3}content)"
     r"|access (?:the internet|real-time|external))"
 )
-OPENING = r"\A\s*(?:sure|certainly|absolutely|of course|great question)"
+OPENING = r"\A\s*(?:sure|certainly|absolutely|of course|great question|sure thing)"
 PHRASES = re.compile(
     "|".join(
         [
             rf"\bas {SELF}\b,? i\b",
             rf"\bi(?:'m| am) (?:just |only |merely )?{SELF}\b",
-            r"\bmy (?:training data|knowledge cutoff|programming)\b",
-            r"\bi(?:'m| am) (?:very |so |really )?sorry,? but\b",
+            r"\bmy (?:training data|knowledge cutoff|programming)\b|\bmy knowledge ends\b",
+            r"\bi (?:do not|don't) have access to (?:current|real-time|the internet|external)\b",
+            r"\bi(?:'m| am) (?:very |so |really )?sorry,? but\b|\bi apologi[sz]e,? but\b",
+            r"\bit would(?: not|n't) be appropriate for me\b",
             rf"^(?:sorry|apologies|unfortunately),? (?:but )?i ?{CANNOT}\b",
             rf"\bi ?{CANNOT} {SERVICE}\b",
             rf"{OPENING}\b[!,.]* (?:here|i['\s]|let)",
@@ -30,7 +32,7 @@ PHRASES = re.compile(
             r"\bis there anything else i can\b",
             r"\bhow (?:can|may) i (?:help|assist) you\b",
             r"\bi(?:'m| am|'d be) (?:here|happy|glad) to (?:help|assist)\b",
-            r"\blet me know if you (?:have any|need|would like|want)\b",
+            r"\blet me know if you (?:have any|need|want)\b",
         ]
     ),
     re.IGNORECASE | re.MULTILINE,

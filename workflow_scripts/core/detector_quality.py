@@ -15,7 +15,7 @@ TEXT_FIELDS = ("id", "instruction", "response_raw", "note")
 LENGTH_RULE_CHARACTERS = 500
 
 
-def is_long(response_raw: str, finish_reason: str) -> bool:
+def is_long(instruction: str, response_raw: str, finish_reason: str) -> bool:
     """Whether a response has more than 500 characters."""
     return len(response_raw) > LENGTH_RULE_CHARACTERS
 
@@ -72,11 +72,15 @@ def read_examples(path) -> list[dict]:
     return examples
 
 
+def _fires(rule: Callable[[str, str, str], bool], example: dict) -> bool:
+    return rule(example["instruction"], example["response_raw"], example["finish_reason"])
+
+
 def judge_rule(
-    rule: Callable[[str, str], bool], name: str, examples: Sequence[dict], confidence: float
+    rule: Callable[[str, str, str], bool], name: str, examples: Sequence[dict], confidence: float
 ) -> dict:
     """{"precision", "recall", "false_positive_rate"} of a rule against one label, with Wilson intervals."""
-    fired = [rule(example["response_raw"], example["finish_reason"]) for example in examples]
+    fired = [_fires(rule, example) for example in examples]
     labelled = [name in example["labels"] for example in examples]
     hits = sum(one and other for one, other in zip(fired, labelled, strict=True))
     return {
@@ -96,11 +100,7 @@ def detector_report(examples: Sequence[dict], confidence: float = 0.95) -> dict:
     heldout = [example for example in examples if example["split"] == "heldout"]
     detectors = {}
     for name, rule in DETECTORS.items():
-        wrong = [
-            example
-            for example in heldout
-            if rule(example["response_raw"], example["finish_reason"]) != (name in example["labels"])
-        ]
+        wrong = [example for example in heldout if _fires(rule, example) != (name in example["labels"])]
         detectors[name] = {
             **judge_rule(rule, name, heldout, confidence),
             "n": len(heldout),

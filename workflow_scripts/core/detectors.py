@@ -1,4 +1,4 @@
-"""Detectors of what is wrong with a response whatever was asked: rules on its text, never on its length.
+"""Detectors of what is wrong with a response: rules on its text, and never on its length.
 
 They are judged themselves, on the labelled examples of resources/detectors (core/detector_quality.py).
 """
@@ -13,23 +13,24 @@ from workflow_scripts.core.cleaning import leaked_delimiters
 LOOP_COPIES = 3.5
 LOOP_CHARACTERS = 16
 LOOP_LARGEST_UNIT = 400
-REPEATED_LINE_CHARACTERS = 20
-REPEATED_LINE_TIMES = 3
+# (characters of a line at least, times that it occurs): the shorter, the more often.
+REPEATED_LINES = ((20, 3), (10, 4))
 SAME_OPENING_WORDS = 2
 SAME_OPENING_LINES = 3
 
+NUMBERING = re.compile(r"\s*(?:\d{1,3}[.)]\s+)?")
 NEW_QUESTION = re.compile(
     r"[#>*_\s]*(?:Q|Question|Problem|Exercise|Task|Example|Input|Prompt)\s{0,3}\d{0,3}[*_]{0,3}[:.)]",
     re.IGNORECASE,
 )
 OPEN_ENDS = tuple(",;:([{/&=\u2013\u2014-")
 DANGLING = frozenset(
-    "a an the and or but nor because although unless than of my your our their its his very every into"
-    " from".split()
+    "a an the and or but nor because although unless than of my your our their its his very every into from"
+    " by at to as are was were whose which whereas".split()
 )
 FINISHED_SENTENCE = re.compile(r"[a-z]{3}[.!?]\s+[A-Z\"'(]")
 SENTENCE_END = re.compile(r"[.!?\u2026][\"'\u201d\u2019)\]*_`]*$")
-PAIRS = (("(", ")"), ("[", "]"), ("{", "}"), ("\u201c", "\u201d"))
+QUOTATION_MARK = re.compile(r"(?<!\d)\"")  # after a digit it stands for inches
 
 
 def ends_in_loop(text: str) -> bool:
@@ -45,49 +46,69 @@ def ends_in_loop(text: str) -> bool:
 
 
 def repeats_a_line(text: str) -> bool:
-    """Whether a line of 20 characters or more occurs three times."""
+    """Whether a line of 20 characters or more occurs three times, or one of 10 or more four times."""
     lines = Counter(line.strip() for line in text.splitlines())
     return any(
-        times >= REPEATED_LINE_TIMES and len(line) >= REPEATED_LINE_CHARACTERS
+        len(line) >= least and times >= most
         for line, times in lines.items()
+        for least, most in REPEATED_LINES
     )
 
 
-def _lines_open_alike(text: str) -> bool:
-    """Whether the last three lines open with the same two words."""
-    openings = [tuple(line.split()[:SAME_OPENING_WORDS]) for line in text.splitlines() if line.strip()]
-    last = openings[-SAME_OPENING_LINES:]
-    return len(last) == SAME_OPENING_LINES and len(set(last)) == 1 and len(last[0]) == SAME_OPENING_WORDS
+def _openings(text: str) -> list[tuple[str, ...]]:
+    """The first two words of each line that has two, without a number before them, in small letters."""
+    lines = (NUMBERING.sub("", line, count=1).lower().split() for line in text.splitlines())
+    return [tuple(words[:SAME_OPENING_WORDS]) for words in lines if len(words) >= SAME_OPENING_WORDS]
 
 
-def goes_on_to_a_question(text: str) -> bool:
-    """Whether an answer that did not open with a question poses one of its own, as "Q:" or "Exercise 2:"."""
+def _ends_in_lines_that_open_alike(text: str) -> bool:
+    last = _openings(text)[-SAME_OPENING_LINES:]
+    return len(last) == SAME_OPENING_LINES and len(set(last)) == 1
+
+
+def goes_on_to_a_question(instruction: str, text: str) -> bool:
+    """Whether an answer poses a further question or task after its first line.
+
+    It does where a line opens as a heading of questions ("Q:", "Exercise 2:") and the first did not, or where
+    a line opens with the same two words as the instruction: "Name a star." after "Name a planet."
+    """
     lines = [line for line in text.splitlines() if line.strip()]
-    return (
-        bool(lines)
-        and NEW_QUESTION.match(lines[0]) is None
-        and any(NEW_QUESTION.match(line) for line in lines[1:])
-    )
+    if not lines:
+        return False
+    headed = [NEW_QUESTION.match(line) is not None for line in lines]
+    asked = set(_openings(instruction)[:1])
+    answered = set(_openings(lines[0]))
+    return (not headed[0] and any(headed)) or bool(asked - answered & set(_openings("\n".join(lines[1:]))))
 
 
-def is_runaway(response_raw: str, finish_reason: str) -> bool:
+def leaks_delimiter(instruction: str, response_raw: str, finish_reason: str) -> bool:
+    """Whether a response holds a prompt's delimiter, a speaker's label, or a chat or end marker unasked."""
+    return any(word not in instruction for word in leaked_delimiters(response_raw))
+
+
+def is_runaway(instruction: str, response_raw: str, finish_reason: str) -> bool:
     """Whether a response went on past its end: into a further block or question, or by repeating itself.
 
     A loop, or lines that open alike, count only where the response was cut off in the midst of them: a
     finished "owl owl owl owl" may be what was asked for.
     """
-    if leaked_delimiters(response_raw) or repeats_a_line(response_raw) or goes_on_to_a_question(response_raw):
+    if leaks_delimiter(instruction, response_raw, finish_reason) or repeats_a_line(response_raw):
         return True
-    return finish_reason == "length" and (ends_in_loop(response_raw) or _lines_open_alike(response_raw))
+    if goes_on_to_a_question(instruction, response_raw):
+        return True
+    return finish_reason == "length" and (
+        ends_in_loop(response_raw) or _ends_in_lines_that_open_alike(response_raw)
+    )
 
 
 def _is_unbalanced(text: str) -> bool:
-    """Whether a bracket, a quotation or a code fence was opened and not closed."""
-    opened = any(text.count(left) > text.count(right) for left, right in PAIRS)
-    return opened or text.count("```") % 2 == 1
+    """Whether a bracket, a quotation or a code fence was opened and not closed; any bracket closes any."""
+    opened = sum(map(text.count, "([{")) > sum(map(text.count, ")]}"))
+    quoted = text.count("\u201c") > text.count("\u201d") or len(QUOTATION_MARK.findall(text)) % 2 == 1
+    return opened or quoted or text.count("```") % 2 == 1
 
 
-def is_truncated(response_raw: str, finish_reason: str) -> bool:
+def is_truncated(instruction: str, response_raw: str, finish_reason: str) -> bool:
     """Whether a response broke off: at the token limit, or within a sentence, a bracket, a quotation.
 
     Prose counts as broken off when its last line holds a finished sentence and does not end with one. A
@@ -97,29 +118,20 @@ def is_truncated(response_raw: str, finish_reason: str) -> bool:
     if finish_reason == "length":
         return True
     words = text.split()
-    if not words:
-        return False
-    if text.endswith(OPEN_ENDS) and (len(words) > 1 or words[0].endswith(",")):
-        return True
-    if len(words) > 3 and words[-1].lower() in DANGLING:
+    if len(words) < 2:
+        return text.endswith(",")
+    if text.endswith(OPEN_ENDS) or words[-1] in DANGLING or _is_unbalanced(text):
         return True
     last = text.splitlines()[-1]
-    return (len(words) > 1 and _is_unbalanced(text)) or (
-        FINISHED_SENTENCE.search(last) is not None and SENTENCE_END.search(last) is None
-    )
+    return FINISHED_SENTENCE.search(last) is not None and SENTENCE_END.search(last) is None
 
 
-def leaks_delimiter(response_raw: str, finish_reason: str) -> bool:
-    """Whether a response holds a delimiter of a prompt, a speaker's label, or a chat or end marker."""
-    return bool(leaked_delimiters(response_raw))
-
-
-def is_refusal(response_raw: str, finish_reason: str) -> bool:
+def is_refusal(instruction: str, response_raw: str, finish_reason: str) -> bool:
     """Whether a response refuses, or speaks as an assistant about itself or to its user."""
     return bool(assistant_phrases(response_raw))
 
 
-# Name -> rule(response_raw, finish_reason). A rule sees nothing else, so it can judge any response.
+# Name -> rule(instruction, response_raw, finish_reason).
 DETECTORS = {
     "runaway": is_runaway,
     "truncation": is_truncated,

@@ -52,7 +52,7 @@ def quality_report(
     tokens = [row["response_tokens"] for row in asked]
     distinct = len(first_positions(row["instruction"] for row in asked))
     margins = [row["verdict_margin"] for row in judged]
-    found = [detected(row["response_raw"], row["finish_reason"]) for row in asked]
+    found = [detected(row["instruction"], row["response_raw"], row["finish_reason"]) for row in asked]
     near = round(near_duplicate_rate([row["instruction"] for row in asked]) * len(asked))
     skeletons = len({skeleton(row["instruction"]) for row in asked})
 
@@ -76,7 +76,7 @@ def quality_report(
     }
     if train is not None:
         metrics["trained_records"] = {"value": float(steps["trained_on"])}
-        trained = [detected(row["completion"], "eos") for row in train]
+        trained = [detected(row["instruction"], row["completion"], "eos") for row in train]
         leaks = sum("delimiter_leak" in names for names in trained)
         metrics["trained_delimiter_leaks"] = {"value": float(leaks), "n": len(train)}
         metrics["trained_refusal_rate"] = share(("refusal" in names for names in trained), len(train))
@@ -97,9 +97,9 @@ def quality_report(
     }
 
 
-def detected(response_raw: str, finish_reason: str) -> list[str]:
+def detected(instruction: str, response_raw: str, finish_reason: str) -> list[str]:
     """The names of the detectors that fire on a response."""
-    return [name for name, rule in DETECTORS.items() if rule(response_raw, finish_reason)]
+    return [name for name, rule in DETECTORS.items() if rule(instruction, response_raw, finish_reason)]
 
 
 def _openings(asked: Sequence[dict], most: int = 20) -> list[dict]:
