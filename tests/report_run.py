@@ -196,7 +196,9 @@ def _write_calibration(path: Path, items: list[dict]) -> None:
         for margin in margins
     ]
     path.parent.mkdir(parents=True)
-    write_json(path, calibration.calibration_report(items, judgements, 0.9))
+    content_free = [{"text": "N/A", "by_principle": {"right": -0.4}}]
+    principles = [critic.Principle("right", "Is it right?", 1.0)]
+    write_json(path, calibration.calibration_report(items, judgements, 0.9, principles, content_free))
 
 
 def _gate(results: Path, name: str, metrics: str, criteria: dict, override: str | None = None) -> None:

@@ -21,11 +21,13 @@ LEFT_OUT = object()
 def project(tmp_path):
     """A copy of the configuration with a directory that looks like a base model."""
     shutil.copytree("config", tmp_path / "config")
+    shutil.copytree("resources/detectors", tmp_path / "resources/detectors")
     model = tmp_path / CONFIG["base_model"]["path"]
     model.mkdir(parents=True)
     (model / "config.json").write_text('{"model_type": "qwen2"}')
     (model / "tokenizer_config.json").write_text("{}")
     (model / "model.safetensors").write_bytes(b"")
+    (model / "sentinels.json").write_text("{}")
     return tmp_path
 
 
@@ -156,6 +158,12 @@ def test_schema_and_shipped_configuration_have_the_same_keys():
             "models/absent",
             r"base_model\.path = 'models/absent': this model directory does not",
         ),
+        (
+            "base_model/recorded_rates",
+            "models/absent.json",
+            r"base_model\.recorded_rates = 'models/absent.json': this file does not exist",
+        ),
+        ("sentinels", "config/exemplars.yaml", r"sentinels = .*exemplars.yaml': max_new_tokens = None: give"),
         ("base_model/path", None, r"base_model = .*exactly one of path and repo"),
         ("base_model/repo", "Qwen/Qwen2.5-32B", r"base_model = .*exactly one of path and repo"),
         ("prompts/critic", "config/prompts/absent.j2", r"prompts\.critic = .*does not exist"),

@@ -27,7 +27,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 
 
 def main(argv=None) -> None:
-    """Judge nothing, for the prior; then each item's reference and its corruption; write what that shows."""
+    """Judge nothing, for the prior, and each item's reference and corruption; write what that shows."""
     arguments = parse_arguments(argv)
     with job("critic_calibration"), guarded(arguments.calibration_report) as (output,):
         from workflow_scripts.core import calibration, critic, critic_prior, prompts, runtime, schemas
@@ -42,12 +42,16 @@ def main(argv=None) -> None:
         template = prompts.load_template(arguments.template)
         principles = critic.load_constitution(arguments.constitution)
         content_free = critic_prior.measure_prior(engine, template, principles)
-        principles = critic_prior.with_prior(principles, critic_prior.mean_prior(content_free))
         counter = runtime.progress(len(pairs), "answers", "critic calibration")
         judgements = critic.judge(engine, template, principles, pairs, counter.advance)
         engine.audit.report("critic calibration")
+
+        how = settings["critic"]
+        prior, is_good = critic_prior.mean_prior(content_free), [True, False] * len(items)
+        principles = critic_prior.choose_priors(principles, prior, judgements, is_good, how["subtract_prior"])
+        judgements = [critic.less_priors(judgement, principles) for judgement in judgements]
         report = calibration.calibration_report(
-            items, judgements, settings["critic"]["target_precision"], principles, content_free
+            items, judgements, how["target_precision"], principles, content_free
         )
         metrics = {name: round(metric["value"], 3) for name, metric in report["metrics"].items()}
         say(f"threshold {report['threshold']}: {metrics}")

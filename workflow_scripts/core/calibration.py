@@ -7,6 +7,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from workflow_scripts.core.critic import Judgement, Principle, auc, find_threshold, sigmoid
+from workflow_scripts.core.critic_prior import mean_prior
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.metrics import rate
 
@@ -150,7 +151,7 @@ def calibration_report(
     judgements: Sequence[Judgement],
     target_precision: float,
     principles: Sequence[Principle],
-    content_free: Sequence[dict] = (),
+    content_free: Sequence[dict],
 ) -> dict:
     """The metrics file of the calibration. `judgements`: of each item's reference, then of its corruption.
 
@@ -158,8 +159,9 @@ def calibration_report(
     `reliability`), label_order_flip_rate (the verdict changes with the order of the labels), three
     length_correlations, threshold_precision (on the items it was found on), held_out_precision (found on one
     half, measured on the other), recall and reached (1 when the precision asked for was reached). Beside
-    them: threshold, the priors of `principles` and the `content_free` answers that they come from, what the
-    probabilities are worth without_prior, ROC, reliability, and the AUC by type, family and principle.
+    them: threshold, the `prior` that is taken off in `principles`, the `content_free` answers and the
+    content_free_prior that they give, what P(yes) is worth with and without that, ROC, reliability, and the
+    AUC by type, family and principle.
     """
     if not items:
         raise InputError(field="test_set.sizes.calibration", value=0, remedy="give some calibration items")
@@ -170,16 +172,12 @@ def calibration_report(
     found = find_threshold(margins, is_good, target_precision)
     n = len(margins)
     accepted_right = round(found["precision"] * found["accepted"])
-    prior = {principle.id: principle.prior for principle in principles}
-    shift = np.average(list(prior.values()), weights=[principle.weight for principle in principles])
-    unshifted = _probability_metrics(margins + shift, is_good, place)
     return {
         "stage": "critic",
         "threshold": found["threshold"],
         "target_precision": target_precision,
-        "prior": prior,
-        "content_free": list(content_free),
-        "without_prior": {name: metric["value"] for name, metric in unshifted.items()},
+        "prior": {principle.id: principle.prior for principle in principles},
+        **_content_free_evidence(principles, content_free, margins, is_good, place),
         "metrics": {
             "auc": auc_metric(margins, is_good.tolist()),
             **_probability_metrics(margins, is_good, place),
@@ -199,6 +197,19 @@ def calibration_report(
             for name in judgements[0].by_principle
         },
     }
+
+
+def _content_free_evidence(principles, content_free: Sequence[dict], margins, is_good, items) -> dict:
+    """The content-free answers, their prior, and what P(yes) is worth without and with that taken off."""
+    weights = [principle.weight for principle in principles]
+    measured = mean_prior(content_free)
+    raw = margins + np.average([principle.prior for principle in principles], weights=weights)
+    shift = np.average([measured[principle.id] for principle in principles], weights=weights)
+    worth = {
+        name: {key: metric["value"] for key, metric in _probability_metrics(values, is_good, items).items()}
+        for name, values in (("without_prior", raw), ("with_prior", raw - shift))
+    }
+    return {"content_free": list(content_free), "content_free_prior": measured, "worth_of_p_yes": worth}
 
 
 def _auc_by(items: Sequence[dict], margins: np.ndarray, column: str) -> dict[str, dict]:

@@ -14,6 +14,7 @@ from workflow_scripts.core.budget.catalogue import load_catalogue
 from workflow_scripts.core.budget.settings import read_budget
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.model_files import inspect_base
+from workflow_scripts.core.sentinels.battery import load_sentinels
 
 SOURCE = "config"
 SCHEMA = "config/schemas/config.schema.yaml"
@@ -69,7 +70,10 @@ def check_schema(config: dict, schema: dict) -> None:
 
 
 def _check_files(config: dict, root: Path) -> None:
-    named = {name: config[name] for name in ("tasks", "constitution", "exemplars", "detector_examples")}
+    files = ("tasks", "constitution", "exemplars", "sentinels", "detector_examples")
+    named = {name: config[name] for name in files}
+    if config["base_model"]["recorded_rates"] is not None:
+        named["base_model.recorded_rates"] = config["base_model"]["recorded_rates"]
     named |= {f"prompts.{name}": path for name, path in config["prompts"].items()}
     if config["evaluation"]["labels"] is not None:
         named["evaluation.labels"] = config["evaluation"]["labels"]
@@ -97,6 +101,13 @@ def _check_base_model(base: dict, root: Path) -> None:
         inspect_base(root / path, accept_chat_template=base["accept_chat_template"])
     except InputError as error:
         refuse("base_model.path", path, error.remedy)
+
+
+def _check_sentinels(path: str, root: Path) -> None:
+    try:
+        load_sentinels(root / path)
+    except InputError as error:
+        refuse("sentinels", path, f"{error.field} = {error.value!r}: {error.remedy}")
 
 
 def _check_prompts(config: dict, root: Path) -> None:
@@ -195,6 +206,7 @@ def check_config(config: dict, root) -> None:
     _check_names(config)
     _check_files(config, root)
     _check_base_model(config["base_model"], root)
+    _check_sentinels(config["sentinels"], root)
     _check_prompts(config, root)
     _check_shots(config, root)
     _check_budget(config["budget"], root)

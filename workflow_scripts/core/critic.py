@@ -24,6 +24,7 @@ VARIANTS = (" {}", "{}")
 DECIMALS = (
     3  # a margin is stated to a thousandth of a nat: finer digits depend on the batch it was computed in
 )
+DIGITS = 6  # after priors are taken off, whose weighted mean may have more than DECIMALS
 DOUBT = 2e-5  # nats: how far a margin may differ between batches (measured: 3e-6)
 
 
@@ -142,7 +143,7 @@ def judge(
         if abs(judgement.margin * 10**DECIMALS % 1 - 0.5) < DOUBT * 10**DECIMALS:
             alone = [engine.choice_logprobs([prompt], [*first, *second]) for prompt in prompts[rows]]
             judgement = _judgement(principles, np.concatenate(alone), len(first))
-        judgements.append(_rounded(judgement))
+        judgements.append(less_priors(_rounded(judgement), principles))
     return judgements
 
 
@@ -162,7 +163,6 @@ def _judgement(principles: Sequence[Principle], logprobs: np.ndarray, split: int
     """From log-probabilities [2 x principles, label tokens]; the first `split` columns write label A."""
     difference = logsumexp(logprobs[:, :split], axis=1) - logsumexp(logprobs[:, split:], axis=1)
     margins = difference.reshape(-1, 2) * (1, -1)  # [principle, order]: log P(yes) - log P(no)
-    margins = margins - np.array([[principle.prior] for principle in principles])
     weights = np.array([principle.weight for principle in principles])
     orders = weights @ margins / weights.sum()
     by_principle = {
@@ -177,6 +177,19 @@ def _rounded(judgement: Judgement) -> Judgement:
     by_principle = {name: round(value, DECIMALS) for name, value in judgement.by_principle.items()}
     first, second = judgement.by_order
     return Judgement(margin, sigmoid(margin), by_principle, (round(first, DECIMALS), round(second, DECIMALS)))
+
+
+def less_priors(judgement: Judgement, principles: Sequence[Principle]) -> Judgement:
+    """A judgement with each principle's prior taken off, and their weighted mean off the margin."""
+    weights = [principle.weight for principle in principles]
+    shift = float(np.average([principle.prior for principle in principles], weights=weights))
+    margin = round(judgement.margin - shift, DIGITS)
+    by_principle = {
+        principle.id: round(judgement.by_principle[principle.id] - principle.prior, DIGITS)
+        for principle in principles
+    }
+    first, second = (round(order - shift, DIGITS) for order in judgement.by_order)
+    return Judgement(margin, sigmoid(margin), by_principle, (first, second))
 
 
 def sigmoid(margin: float) -> float:

@@ -3,6 +3,10 @@
 Contextual calibration (Zhao, Wallace, Feng, Klein & Singh 2021, ICML, "Calibrate Before Use"): the margin
 that a principle gets when question and answer are free of content is its prior, and is taken off every
 margin. Here as a difference of log-odds, averaged over both orders of the labels.
+
+To a critic that judges, an answer without content may be no neutral one but a wrong one, which it is right to
+refuse. Taken off, such a prior would turn every P(yes) up. What is measured is therefore taken off only where
+P(yes) is the better for it on the calibration items, unless the config says otherwise.
 """
 
 import dataclasses
@@ -36,9 +40,30 @@ def mean_prior(content_free: Sequence[dict]) -> dict[str, float]:
     return {name: round(float(mean), critic.DECIMALS) for name, mean in means.items()}
 
 
-def with_prior(principles: Sequence[critic.Principle], prior: dict[str, float]) -> list[critic.Principle]:
+def with_priors(principles: Sequence[critic.Principle], prior: dict[str, float]) -> list[critic.Principle]:
     """The principles with their priors."""
     return [dataclasses.replace(principle, prior=prior[principle.id]) for principle in principles]
+
+
+def choose_priors(
+    principles: Sequence[critic.Principle],
+    prior: dict[str, float],
+    judgements: Sequence[critic.Judgement],
+    is_good: Sequence[bool],
+    when: str,
+) -> list[critic.Principle]:
+    """The principles with their priors, or as they are: `when` is "always", "never" or "if_better".
+
+    It is better when the Brier score of P(yes) is smaller with the priors taken off the judgements.
+    """
+    shifted = with_priors(principles, prior)
+    adjusted = [critic.less_priors(judgement, shifted) for judgement in judgements]
+    before, after = (
+        np.mean((np.array([judgement.p_yes for judgement in side]) - is_good) ** 2)
+        for side in (judgements, adjusted)
+    )
+    is_wanted = {"always": True, "never": False, "if_better": bool(after < before)}[when]
+    return shifted if is_wanted else list(principles)
 
 
 def read_calibration(
@@ -59,4 +84,4 @@ def read_calibration(
         raise InputError(
             file=path, field="prior", value=sorted(prior), remedy=f"{remedy} ({', '.join(names)})"
         )
-    return threshold, with_prior(principles, prior)
+    return threshold, with_priors(principles, prior)
