@@ -1,4 +1,4 @@
-"""compare: scored files of any origin in, one schema out; bad input named in one line and nothing written."""
+"""compare: scored files of any origin in, one schema out."""
 
 import json
 import subprocess
@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from statsmodels.stats.multitest import multipletests
 
+from tests.compare_runs import outcomes, run, write_two_arms
 from tests.evaluation_files import scored_rows, write_arm, write_jsonl
-from workflow_scripts import compare
 from workflow_scripts.core.statistics.analysis import Analysis
 from workflow_scripts.core.statistics.comparisons import compare_pair
 
@@ -23,32 +23,9 @@ ENTRY = {
 }  # fmt: skip
 
 
-def outcomes(n, rate, seed):
-    return np.random.default_rng(seed).random(n) < rate
-
-
-def run(tmp_path, files, settings=None):
-    """Runs the command; its exit status and the result, None when nothing was written."""
-    target = tmp_path / "out" / "comparisons.json"
-    words = ["--scores", *map(str, files), "--comparisons", str(target)]
-    status = 0
-    try:
-        compare.main(words if settings is None else [*words, "--settings", json.dumps(settings)])
-    except SystemExit as end:
-        status = end.code
-    assert status == 0 or not target.exists()
-    assert not target.parent.exists() or [path.name for path in target.parent.iterdir()] in (
-        [],
-        [target.name],
-    )
-    return status, json.loads(target.read_text()) if target.exists() else None
-
-
 @pytest.fixture
 def two_files(tmp_path):
-    base = scored_rows(outcomes(200, 0.5, 1), clusters=9)
-    tuned = scored_rows(outcomes(200, 0.7, 2), clusters=9)
-    return [write_jsonl(tmp_path / "base.jsonl", base), write_jsonl(tmp_path / "tuned.jsonl", tuned)]
+    return write_two_arms(tmp_path)
 
 
 def test_the_schema(tmp_path, two_files):
@@ -201,132 +178,6 @@ def test_integers_and_a_byte_order_mark_are_understood(tmp_path, two_files):
     assert status == 0
     assert result["comparisons"][0]["difference"]["estimate"] == 0
     assert result["comparisons"][0]["minimum_detectable_effect"] is None
-
-
-def changed(rows, place, **values):
-    rows = [dict(row) for row in rows]
-    rows[place].update(values)
-    return rows
-
-
-GOOD = scored_rows([True, False, True, True])
-BAD_JSONL = {
-    "success as NaN": (changed(GOOD, 1, success=float("nan")), "line 2, success = nan: write true or false"),
-    "success as text": (changed(GOOD, 1, success="yes"), "line 2, success = 'yes'"),
-    "success as a float": (changed(GOOD, 1, success=0.5), "line 2, success = 0.5"),
-    "success as another integer": (changed(GOOD, 1, success=2), "line 2, success = 2"),
-    "success null": (changed(GOOD, 1, success=None), "line 2, success = 'nothing'"),
-    "duplicate": (changed(GOOD, 2, item_id="item-00000"), "'item-00000': this item is already in line 1"),
-    "id null": (changed(GOOD, 0, item_id=None), "line 1, item_id"),
-    "id empty": (changed(GOOD, 0, item_id=" "), "line 1, item_id"),
-    "id as a float": (changed(GOOD, 0, item_id=1.5), "line 1, item_id = 1.5"),
-    "type empty": (changed(GOOD, 3, type=""), "line 4, type = ''"),
-    "type overall": (changed(GOOD, 3, type="overall"), "line 4, type = 'overall'"),
-    "cluster in some rows": (changed(GOOD, 3, cluster="a"), "line 1, cluster"),
-    "two arms": ([{**row, "arm": "ab"[place // 2]} for place, row in enumerate(GOOD)], "line 3, arm = 'b'"),
-    "a row too few": (GOOD[:3], "item_id = 'item-00003': 1 item(s)"),
-    "other items": (changed(GOOD, 3, item_id="other"), "item_id = 'item-00003': 1 item(s)"),
-    "other type": (changed(GOOD, 3, type="list"), "item item-00003, type = 'list'"),
-    "no type": ([{"item_id": "a", "success": True}], "type: this column is missing"),
-    "no rows": ([], "holds no items"),
-    "a surrogate": (changed(GOOD, 3, type="\ud800"), "line 4, type"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", BAD_JSONL)
-def test_bad_rows_are_named(tmp_path, case, capsys):
-    rows, named = BAD_JSONL[case]
-    good, bad = write_jsonl(tmp_path / "good.jsonl", GOOD), write_jsonl(tmp_path / "bad.jsonl", rows)
-    status, result = run(tmp_path, [good, bad])
-    told = capsys.readouterr().err.strip()
-    assert (status, result) == (1, None)
-    assert named in told
-    assert "bad.jsonl" in told
-    assert len(told.splitlines()) == 1
-
-
-BAD_BYTES = {
-    "latin-1": (b'{"item_id": "a", "type": "caf\xe9", "success": true}\n', "line 1, byte 29"),
-    "not JSON": (b'{"item_id": "a"\n', "line 1"),
-    "a list": (b"[1, 2]\n", "line 1"),
-    "broken Parquet": (b"PAR1 and nothing more", "no readable Parquet"),
-    "deep JSON": (b"[" * 100000 + b"\n", "line 1"),
-    "empty": (b"", "holds no items"),
-}
-
-
-@pytest.mark.parametrize("case", BAD_BYTES)
-def test_bad_files_are_named(tmp_path, case, capsys):
-    content, named = BAD_BYTES[case]
-    good, bad = write_jsonl(tmp_path / "good.jsonl", GOOD), tmp_path / "bad.jsonl"
-    bad.write_bytes(content)
-    status, result = run(tmp_path, [good, bad])
-    told = capsys.readouterr().err.strip()
-    assert (status, result) == (1, None)
-    assert named in told
-    assert "bad.jsonl" in told
-    assert len(told.splitlines()) == 1
-    assert len(told) < 1000
-
-
-def test_nan_in_parquet_is_named(tmp_path, capsys):
-    rows = [{**row, "success": float(row["success"])} for row in GOOD]
-    rows[2]["success"] = float("nan")
-    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "bad.parquet")
-    status, _ = run(tmp_path, [write_jsonl(tmp_path / "good.jsonl", GOOD), tmp_path / "bad.parquet"])
-    assert status == 1
-    assert "bad.parquet: row 1, success = 1.0: write true or false" in capsys.readouterr().err
-
-
-def test_missing_files_folders_and_single_files_are_refused(tmp_path, two_files, capsys):
-    for files, named in (
-        ([two_files[0], tmp_path / "none.jsonl"], "none.jsonl"),
-        ([two_files[0], tmp_path], "cannot be read"),
-        ([two_files[0]], "two arms or more"),
-        ([two_files[0], two_files[0]], "the same arm"),
-    ):
-        assert run(tmp_path, files) == (1, None)
-        assert named in capsys.readouterr().err
-
-
-def test_clusters_in_one_file_only_are_refused(tmp_path, capsys):
-    left = write_jsonl(tmp_path / "left.jsonl", GOOD)
-    right = write_jsonl(tmp_path / "right.jsonl", scored_rows([True] * 4, clusters=2))
-    assert run(tmp_path, [left, right]) == (1, None)
-    assert "left.jsonl: cluster: this column is missing" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({"alpha": "0.05"}, "statistics.alpha = '0.05'"),
-        ({"alpha": 1.5}, "statistics.alpha = 1.5"),
-        ({"bootstrap_samples": 10}, "statistics.bootstrap_samples = 10"),
-        ({"seed": True}, "statistics.seed = True"),
-        ({"boot": 1}, "statistics.boot: unknown"),
-        ({"comparisons": [["base", "nobody"]]}, "['base', 'nobody']"),
-        ({"comparisons": [["base", "base"]]}, "two different arms"),
-        ({"comparisons": [["base", "tuned"], ["base", "tuned"]]}, "name each pair once"),
-        ({"comparisons": "base"}, "statistics.comparisons = 'base'"),
-        ({"comparisons": []}, "statistics.comparisons = []"),
-        ({"comparisons": [["base", "tuned"]], "primary": ["tuned", "base"]}, "statistics.primary"),
-        ({"adjustment": {"arms": "bonferroni"}}, "statistics.adjustment"),
-        ({"adjustment": {"arm": "holm"}}, "known here are arms, types"),
-        ({"planned_discordance": {"primary": 0}}, "statistics.planned_discordance"),
-    ],
-)
-def test_wrong_settings_are_named(tmp_path, two_files, settings, named, capsys):
-    assert run(tmp_path, two_files, {"statistics": settings}) == (1, None)
-    assert named in capsys.readouterr().err
-
-
-def test_an_earlier_result_survives_an_error(tmp_path, two_files):
-    run(tmp_path, two_files)
-    target = tmp_path / "out" / "comparisons.json"
-    before = target.read_bytes()
-    with pytest.raises(SystemExit):
-        compare.main(["--scores", two_files[0], "--comparisons", str(target)])
-    assert target.read_bytes() == before
 
 
 def test_ten_thousand_items_take_seconds(tmp_path):
