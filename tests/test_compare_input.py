@@ -1,6 +1,5 @@
 """What compare refuses: each kind of bad input is named in one line, and nothing is written."""
 
-import json
 import time
 
 import pyarrow as pa
