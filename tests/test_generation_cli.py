@@ -23,6 +23,11 @@ from workflow_scripts.core.deduplication import exact
 from workflow_scripts.core.outputs import write_json
 
 SAMPLING = {"temperature": 1.2, "max_new_tokens": 16, "stop": ["\nQuestion:"]}
+DEDUPLICATION = {
+    "near": {"characters": 5, "permutations": 252, "threshold": 0.8},
+    "coverage": {"words": 8, "threshold": 0.8},
+    "skeletons": {"heldout": "report", "at_most_per_skeleton": None},
+}
 PREFERENCES = {"candidates": 4, "sampling": SAMPLING}
 DETECTOR_EXAMPLES = ["--detector-examples", "resources/detectors/labelled.jsonl"]
 
@@ -94,7 +99,8 @@ class Workspace:
 
     def deduplicate(self) -> tuple[list[dict], dict]:
         deduplicate.main(
-            ["--records", *self.shards(), "--template", "config/prompts/completion.j2"]
+            ["--settings", json.dumps({"deduplication": DEDUPLICATION}), "--records", *self.shards()]
+            + ["--template", "config/prompts/completion.j2", "--sentinels", "config/sentinels.yaml"]
             + ["--exemplars", self.path("exemplars.yaml"), "--train", self.path("train.parquet")]
             + ["--overlap", self.path("overlap.json"), "--test", self.path("test.parquet")]
             + ["--dev", self.path("dev.parquet"), "--calibration", self.path("calibration.parquet")]
@@ -183,13 +189,17 @@ def test_the_same_shard_is_the_same_file(run, tmp_path):
 def test_training_set(run):
     metric = values(run.overlap)
     assert metric["examples"] == len(run.train) > 3
-    assert all(metric[f"overlap_{name}"] == 0 for name in ("test", "dev", "calibration", "exemplars"))
+    sets = ("test", "dev", "calibration", "exemplars", "sentinels")
+    assert all(metric[f"{method}_{name}"] == 0 for method in ("exact", "near", "coverage") for name in sets)
     held_out = schemas.read_records(run.root / "test.parquet", schemas.ITEMS)
     known = {exact.instruction_sha256(row["instruction"]) for row in held_out}
     names = [exact.instruction_sha256(row["instruction"]) for row in run.train]
     assert len(set(names)) == len(names) and not known & set(names)
-    removed = sum(len(hashes) for hashes in run.overlap["removed"].values())
-    assert removed > 0 and metric["removed_duplicates"] > 0
+    assert sum(metric[f"removed_{name}"] for name in sets) > 0
+    assert metric["removed_duplicates"] + metric["removed_near_duplicates"] > 0
+    assert {row["record_id"] for row in run.overlap["removed"]}.isdisjoint(
+        row["source_record_id"] for row in run.train
+    )
     by_id = {row["record_id"]: row for row in run.records}
     for row in run.train:
         record = by_id[row["source_record_id"]]

@@ -1,7 +1,7 @@
 """Make the training set: accepted records of all shards, without duplicates, without anything held out.
 
     python -m workflow_scripts.deduplicate --settings '{"deduplication": {"near": {"characters": 5,
-        "permutations": 128, "threshold": 0.8}, "coverage": {"words": 8, "threshold": 0.8},
+        "permutations": 252, "threshold": 0.8}, "coverage": {"words": 8, "threshold": 0.8},
         "skeletons": {"heldout": "remove", "at_most_per_skeleton": null}}}' \\
         --records generation/shard-000.parquet ... --template completion.j2 --test test.parquet \\
         --dev dev.parquet --calibration calibration.parquet --exemplars exemplars.yaml \\

@@ -48,7 +48,11 @@ def matches(texts: Sequence[str], references: Sequence[str]) -> dict[int, Match]
     return {position: Match(known[key], 1.0) for position, key in keys if key in known}
 
 
-def repeats(texts: Sequence[str]) -> dict[int, Match]:
+def repeats(texts: Iterable[str]) -> dict[int, Match]:
     """{position of a text: the first text before it that is the same once both are normalised}."""
-    found = matches(texts, texts)
-    return {position: match for position, match in found.items() if match.position != position}
+    first, found = {}, {}
+    for position, text in enumerate(texts):
+        earlier = first.setdefault(normalise(text), position)
+        if earlier != position:
+            found[position] = Match(earlier, 1.0)
+    return found

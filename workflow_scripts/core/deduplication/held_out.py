@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from workflow_scripts.core import hashing, schemas
 from workflow_scripts.core.exemplars import load_exemplars
+from workflow_scripts.core.sentinels.battery import load_sentinels
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,6 @@ def read_exemplars(path: str | Path) -> HeldOutSet:
 
 def read_sentinels(path: str | Path) -> HeldOutSet:
     """The sentinels' prompts."""
-    sentinels = yaml.safe_load(Path(path).read_text(encoding="utf-8"))["sentinels"]
+    sentinels = load_sentinels(path).sentinels
     names, texts = ([sentinel[field] for sentinel in sentinels] for field in ("id", "prompt"))
     return HeldOutSet("sentinels", hashing.sha256_file(path), names, texts)

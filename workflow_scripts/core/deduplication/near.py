@@ -15,17 +15,20 @@ from rensa import RMinHash, RMinHashLSH
 from workflow_scripts.core.deduplication.exact import normalise
 from workflow_scripts.core.deduplication.match import Match
 
-RECALL = 0.9999  # of pairs that lie exactly at the threshold; more alike ones are found more surely
+RECALL = 0.999  # of pairs that lie exactly at the threshold; more alike ones are found more surely
 SEED = 1
 BATCH = 10_000  # texts whose signatures are held at once
 
 
 @dataclass(frozen=True)
 class NearParameters:
-    """Characters per n-gram, MinHash permutations, and the Jaccard similarity from which texts are alike."""
+    """Characters per n-gram, MinHash permutations, and the Jaccard similarity from which texts are alike.
+
+    252 has many divisors, so that bands of a fitting size are found.
+    """
 
     characters: int = 5
-    permutations: int = 128
+    permutations: int = 252
     threshold: float = 0.8
 
 
@@ -88,10 +91,11 @@ class NearIndex:
 
     def near(self, signed: Signed) -> list[Match]:
         """All known texts that reach the threshold, in order of position."""
-        own = shingles(signed.text, self._characters)
+        candidates = sorted(self._bands.query(signed.signature))
+        own = shingles(signed.text, self._characters) if candidates else set()
         found = (
             Match(position, jaccard(own, shingles(self._texts[position], self._characters)))
-            for position in sorted(self._bands.query(signed.signature))
+            for position in candidates
         )
         return [match for match in found if match.similarity >= self._threshold]
 

@@ -1,0 +1,1 @@
+"""Benchmarks that make runs by hand; their figures are in docs/benchmarks.md."""
