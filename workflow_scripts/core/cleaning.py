@@ -9,8 +9,14 @@ DELIMITERS = ("Question:", "Answer:", "Verdict:", "Review", "Tasks:", "Instructi
 SPEAKERS = ("Human:", "User:", "Assistant:", "System:")
 # The end of a text as tokenizers write it: a model that spells it out has learnt it as text.
 END_MARKERS = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>")
-# "### Question 2:" and "**Answer:**" open a part as "Question:" does.
-DECORATED = r"[#>*_\s]*{word}\s{{0,3}}\d{{0,3}}[*_]{{0,3}}:"
+# "### Question 2:" and "**Answer:**" open a part as "Question:" does; a delimiter without a colon is a whole line.
+OPENINGS = re.compile(
+    r"^[#>*_ \t]*({with_colon})\s{{0,3}}\d{{0,3}}[*_]{{0,3}}:|^[ \t]*({whole_lines})[ \t]*$".format(
+        with_colon="|".join(word[:-1] for word in (*DELIMITERS, *SPEAKERS) if word.endswith(":")),
+        whole_lines="|".join(word for word in DELIMITERS if not word.endswith(":")),
+    ),
+    re.MULTILINE,
+)
 NUMBERING = re.compile(r"^\s*(?:\d{1,3}[.)]|[-*\u2022])\s+")
 MOST_CHARACTERS = 1000
 
@@ -39,18 +45,12 @@ def clean_response(text: str) -> str:
     return text.strip()
 
 
-def _opens(word: str, line: str) -> bool:
-    """Whether a line opens with a delimiter; one without a colon must be the whole line."""
-    if not word.endswith(":"):
-        return line == word
-    return re.match(DECORATED.format(word=word[:-1]), line) is not None
-
-
 def leaked_delimiters(text: str) -> list[str]:
     """Delimiters and speakers that open a line, then chat and end markers anywhere in a text."""
-    lines = [line.strip() for line in text.splitlines()]
-    opened = [word for word in (*DELIMITERS, *SPEAKERS) if any(_opens(word, line) for line in lines)]
-    return opened + chat_markers_in(text) + [marker for marker in END_MARKERS if marker in text]
+    found = OPENINGS.finditer("\n".join(text.splitlines()))
+    opened = {f"{match[1]}:" if match[1] else match[2] for match in found}
+    known = [word for word in (*DELIMITERS, *SPEAKERS) if word in opened]
+    return known + chat_markers_in(text) + [marker for marker in END_MARKERS if marker in text]
 
 
 def problems(instruction: str | None, response: str, finish_reason: str) -> list[str]:

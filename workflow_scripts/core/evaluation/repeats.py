@@ -35,6 +35,7 @@ class Repeat:
 def read_repeat(path, way: str, arms: dict[str, Answers], items: dict[str, dict]) -> Repeat:
     """Reads one repetition and scores it by the items' checks (`items` maps ids to rows of ITEMS).
 
+    A response that did not change keeps the outcome it has, whatever gave it: only a change can flip one.
     InputError for an unknown arm, an item that the arm did not answer, or another prompt than it was sent.
     """
     rows = rows_by_item(path, read_records(path, RESPONSES))
@@ -51,14 +52,13 @@ def read_repeat(path, way: str, arms: dict[str, Answers], items: dict[str, dict]
             remedy = f"{arm} was sent another prompt for this item: repeat with the same template"
             raise InputError(file=path, field="item_id", value=item, remedy=remedy)
     order = sorted(rows)
+    places = np.array([known[item] for item in order])
     judged = [judge(items[item], rows[item]["response_raw"]) for item in order]
-    return Repeat(
-        arm=arm,
-        way=way,
-        places=np.array([known[item] for item in order]),
-        responses=np.array([text for text, _ in judged], dtype=object),
-        success=np.array([verdict.success for _, verdict in judged], dtype=bool),
-    )
+    responses = np.array([text for text, _ in judged], dtype=object)
+    success = np.array([verdict.success for _, verdict in judged], dtype=bool)
+    unchanged = responses == arms[arm].responses[places]
+    success = np.where(unchanged, arms[arm].success[places], success)
+    return Repeat(arm=arm, way=way, places=places, responses=responses, success=success)
 
 
 def repeat_summary(repeat: Repeat, answers: Answers, confidence: float, examples: int) -> dict:

@@ -33,11 +33,15 @@ def cluster_bootstrap(
     `statistic` maps places of items, shape [m], to one number or several; `clusters` holds one label per
     item. The draws are a function of the seed alone.
     """
-    _, index = np.unique(clusters, return_inverse=True)
-    members = np.split(np.argsort(index, kind="stable"), np.cumsum(np.bincount(index))[:-1])
+    labels, index = np.unique(clusters, return_inverse=True)
+    order = np.argsort(index, kind="stable")
     generator = np.random.Generator(np.random.Philox(key=seed))
-    drawn = generator.integers(len(members), size=(DRAWS, len(members)))
-    return np.array([statistic(np.concatenate([members[place] for place in row])) for row in drawn])
+    found = []
+    for _ in range(DRAWS):
+        drawn = generator.integers(len(labels), size=len(labels))
+        times = np.bincount(drawn, minlength=len(labels))
+        found.append(statistic(np.repeat(order, times[index[order]])))
+    return np.array(found)
 
 
 def percentile_interval(draws: np.ndarray, confidence: float) -> tuple[float, float]:
