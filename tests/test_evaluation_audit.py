@@ -350,7 +350,8 @@ def test_files_that_do_not_belong_together_are_refused(refused):
 
 def test_comparisons_that_compare_did_not_write_are_refused(refused):
     bad = refused.folder / "bad.json"
-    for content in (b"{}", b'{"comparisons": [{}]}', b"\xff", b"[]", b'{"comparisons": 3}', b"{"):
+    half = b'{"comparisons": [], "registration": {}}'
+    for content in (b"{}", b'{"comparisons": [{}]}', b"\xff", b"[]", b'{"comparisons": 3}', b"{", half):
         bad.write_bytes(content)
         assert "bad.json: comparisons: give the file that compare wrote" in refused(comparisons=[bad])
 

@@ -20,6 +20,8 @@ def read_comparisons(path) -> dict:
             missing = {"baseline", "candidate", "scope", "n", "difference", "mcnemar", *COUNTS} - entry.keys()
             if missing:
                 raise KeyError(min(missing))
+        if "registration" in document and not isinstance(document["registration"]["primary_deviations"], int):
+            raise TypeError("primary_deviations")
     except FileNotFoundError:
         raise InputError(file=path, remedy="this file does not exist: compare the arms first") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -66,7 +68,6 @@ def claim_metrics(document: dict, entry: dict) -> dict[str, dict]:
     if clusters is not None:
         bounds = clusters["interval"] or (None, None)
         metrics["claim_lift_clustered"] = metric(difference["estimate"], bounds, n)
-    registration = document.get("registration")
-    if registration is not None:
-        metrics["primary_deviations"] = metric(registration["primary_deviations"])
+    if "registration" in document:
+        metrics["primary_deviations"] = metric(document["registration"]["primary_deviations"])
     return metrics
