@@ -1,4 +1,4 @@
-"""Runaway answers, the funnel of records, and the quality report."""
+"""The funnel of records, and the quality report."""
 
 import pytest
 
@@ -35,32 +35,6 @@ RECORDS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "text, finish, runaway",
-    [
-        (" owl", "eos", False),
-        (" owl owl owl owl owl owl", "eos", False),  # may be what was asked for
-        (" owl owl owl owl owl owl", "length", True),
-        (
-            " a very long answer that goes on and says something new in every one of its many words",
-            "length",
-            False,
-        ),
-        (" a,b,a,b", "length", False),  # short
-        (" owl\nQuestion: Name a cat.\nAnswer: tom", "eos", True),
-        ("\n".join(["I am happy to help you."] * 3), "stop", True),
-        ("# Title\n\n- one: two\n- three: four\n\n**bold**", "eos", False),
-    ],
-)
-def test_runaway(text, finish, runaway):
-    assert quality.is_runaway(text, finish) is runaway
-
-
-def test_a_long_answer_is_no_runaway():
-    text = " ".join(f"word{number}" for number in range(2000))
-    assert not quality.is_runaway(text, "eos") and not quality.is_runaway(text, "length")
-
-
 def test_funnel_counts_every_step():
     train = [{"instruction": "Name a cat.", "completion": " tabby"}]
     steps = {step["step"]: step["count"] for step in quality.funnel(RECORDS, train)}
@@ -86,6 +60,8 @@ def test_report():
     assert value["acceptance_rate"] == 3 / 4
     assert value["yield_rate"] == 2 / 8
     assert value["duplicate_instruction_rate"] == 1 / 6 and value["distinct_instructions"] == 5
+    assert value["truncation_rate"] == 1 / 6 and value["refusal_rate"] == 0
+    assert value["near_duplicate_instruction_rate"] == 1 / 6 and value["distinct_skeleton_share"] == 5 / 6
     assert value["median_answer_tokens"] == 3
     assert report["rejected_reasons"]["critic"] == 1 and len(report["rejected_reasons"]) == 5
     assert set(report["examples"]) == {"accepted", *report["rejected_reasons"]}
@@ -97,6 +73,26 @@ def test_a_leaked_delimiter_in_the_training_data_is_counted():
     train = [{"instruction": "Name a cat.", "completion": text} for text in (" tabby", " tabby\nVerdict: A")]
     metrics = quality.quality_report(RECORDS, train)["metrics"]
     assert metrics["trained_delimiter_leaks"] == {"value": 1.0, "n": 2}
+
+
+def test_refusals_are_counted_and_shown():
+    refused = [record(index, raw=" I'm sorry, but I can't help with that.") for index in range(7)]
+    report = quality.quality_report(
+        [*RECORDS, *refused], [{"instruction": "x", "completion": " Sure! Here."}]
+    )
+    assert report["metrics"]["refusal_rate"]["value"] == 7 / 13
+    assert report["metrics"]["trained_refusal_rate"]["value"] == 1
+    assert len(report["detected"]["refusal"]) == quality.EXAMPLES
+    assert report["detected"]["refusal"][0]["response_raw"] == refused[0]["response_raw"]
+    assert report["detected"]["delimiter_leak"] == []
+
+
+def test_instructions_that_differ_in_their_slots_share_a_skeleton():
+    texts = [f"Sort from low to high: {number}, two." for number in ("one", "six", "nine", "ten")]
+    metrics = quality.quality_report([record(place, text) for place, text in enumerate(texts)])["metrics"]
+    assert metrics["distinct_skeleton_share"]["value"] == 1 / 4
+    assert metrics["duplicate_instruction_rate"]["value"] == 0
+    assert metrics["near_duplicate_instruction_rate"]["value"] == 0
 
 
 @pytest.mark.parametrize("records", [[], RECORDS[3:5], RECORDS[5:]])

@@ -13,27 +13,29 @@ SERVICE = (
     r"|do that|(?:create|generate|write|produce) (?:that|this|such|(?:[\w-]+ ){0,3}content)"
     r"|access (?:the internet|real-time|external))"
 )
-OPENING = r"\A\s*(?:sure|certainly|absolutely|of course|great question|sure thing)"
+OPENING = r"\A(?:sure|certainly|absolutely|of course|great question|sure thing)"
 PHRASES = re.compile(
-    "|".join(
-        [
-            rf"\bas {SELF}\b,? i\b",
-            rf"\bi(?:'m| am) (?:just |only |merely )?{SELF}\b",
-            r"\bmy (?:training data|knowledge cutoff|programming)\b|\bmy knowledge ends\b",
-            r"\bi (?:do not|don't) have access to (?:current|real-time|the internet|external)\b",
-            r"\bi(?:'m| am) (?:very |so |really )?sorry,? but\b|\bi apologi[sz]e,? but\b",
-            r"\bit would(?: not|n't) be appropriate for me\b",
-            rf"^(?:sorry|apologies|unfortunately),? (?:but )?i ?{CANNOT}\b",
-            rf"\bi ?{CANNOT} {SERVICE}\b",
-            rf"{OPENING}\b[!,.]* (?:here|i['\s]|let)",
-            rf"{OPENING}!",
-            r"\bi hope (?:this|that) helps\b",
-            r"\bfeel free to (?:ask|reach out)\b",
-            r"\bis there anything else i can\b",
-            r"\bhow (?:can|may) i (?:help|assist) you\b",
-            r"\bi(?:'m| am|'d be) (?:here|happy|glad) to (?:help|assist)\b",
-            r"\blet me know if you (?:have any|need|want)\b",
-        ]
+    # The boundary stands before all of them, so that a search fails at once within a word.
+    r"\b(?:{})".format(
+        "|".join(
+            [
+                rf"as {SELF}\b,? i\b",
+                r"my (?:training data|knowledge cutoff|programming)\b|my knowledge ends\b",
+                r"i (?:do not|don't) have access to (?:current|real-time|the internet|external)\b",
+                rf"i(?:'m| am) (?:(?:just |only |merely )?{SELF}|(?:very |so |really )?sorry,? but)\b",
+                r"i apologi[sz]e,? but\b",
+                r"it would(?: not|n't) be appropriate for me\b",
+                rf"^(?:sorry|apologies|unfortunately),? (?:but )?i ?{CANNOT}\b",
+                rf"i ?{CANNOT} {SERVICE}\b",
+                rf"{OPENING}(?:!|\b[!,.]* (?:here|i['\s]|let))",
+                r"i hope (?:this|that) helps\b",
+                r"feel free to (?:ask|reach out)\b",
+                r"is there anything else i can\b",
+                r"how (?:can|may) i (?:help|assist) you\b",
+                r"i(?:'m| am|'d be) (?:here|happy|glad) to (?:help|assist)\b",
+                r"let me know if you (?:have any|need|want)\b",
+            ]
+        )
     ),
     re.IGNORECASE | re.MULTILINE,
 )
@@ -45,4 +47,4 @@ def assistant_phrases(text: str) -> list[str]:
 
     What stands between quotation marks is somebody else's voice, and is left out.
     """
-    return [match[0] for match in PHRASES.finditer(QUOTED.sub(" ", text.replace("\u2019", "'")))]
+    return [match[0] for match in PHRASES.finditer(QUOTED.sub(" ", text.replace("\u2019", "'")).strip())]

@@ -9,9 +9,9 @@ DELIMITERS = ("Question:", "Answer:", "Verdict:", "Review", "Tasks:", "Instructi
 SPEAKERS = ("Human:", "User:", "Assistant:", "System:")
 # The end of a text as tokenizers write it: a model that spells it out has learnt it as text.
 END_MARKERS = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>")
-# "### Question 2:" and "**Answer:**" open a part as "Question:" does; a delimiter without a colon is a whole line.
+# "### Question 2:" and "**Answer:**" open a part as "Question:" does; one without a colon is a whole line.
 OPENINGS = re.compile(
-    r"^[#>*_ \t]*({with_colon})\s{{0,3}}\d{{0,3}}[*_]{{0,3}}:|^[ \t]*({whole_lines})[ \t]*$".format(
+    r"^[#>*_ \t]*({with_colon})[ \t]{{0,3}}\d{{0,3}}[*_]{{0,3}}:|^[ \t]*({whole_lines})[ \t]*$".format(
         with_colon="|".join(word[:-1] for word in (*DELIMITERS, *SPEAKERS) if word.endswith(":")),
         whole_lines="|".join(word for word in DELIMITERS if not word.endswith(":")),
     ),

@@ -6,6 +6,7 @@ They are judged themselves, on the labelled examples of resources/detectors (cor
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from workflow_scripts.core.assistant_voice import assistant_phrases
 from workflow_scripts.core.cleaning import leaked_delimiters
@@ -45,9 +46,14 @@ def ends_in_loop(text: str) -> bool:
     return False
 
 
+def _lines(text: str) -> list[str]:
+    """The lines of a text that are not blank."""
+    return [line for line in text.splitlines() if line and not line.isspace()]
+
+
 def repeats_a_line(text: str) -> bool:
     """Whether a line of 20 characters or more occurs three times, or one of 10 or more four times."""
-    lines = Counter(line.strip() for line in text.splitlines())
+    lines = Counter(line.strip() for line in _lines(text))
     return any(
         len(line) >= least and times >= most
         for line, times in lines.items()
@@ -55,14 +61,14 @@ def repeats_a_line(text: str) -> bool:
     )
 
 
-def _openings(text: str) -> list[tuple[str, ...]]:
+def _openings(lines: Sequence[str]) -> list[tuple[str, ...]]:
     """The first two words of each line that has two, without a number before them, in small letters."""
-    lines = (NUMBERING.sub("", line, count=1).lower().split() for line in text.splitlines())
-    return [tuple(words[:SAME_OPENING_WORDS]) for words in lines if len(words) >= SAME_OPENING_WORDS]
+    found = (NUMBERING.sub("", line, count=1).lower().split(None, SAME_OPENING_WORDS) for line in lines)
+    return [tuple(words[:SAME_OPENING_WORDS]) for words in found if len(words) >= SAME_OPENING_WORDS]
 
 
 def _ends_in_lines_that_open_alike(text: str) -> bool:
-    last = _openings(text)[-SAME_OPENING_LINES:]
+    last = _openings(_lines(text)[-SAME_OPENING_LINES:])
     return len(last) == SAME_OPENING_LINES and len(set(last)) == 1
 
 
@@ -72,13 +78,11 @@ def goes_on_to_a_question(instruction: str, text: str) -> bool:
     It does where a line opens as a heading of questions ("Q:", "Exercise 2:") and the first did not, or where
     a line opens with the same two words as the instruction: "Name a star." after "Name a planet."
     """
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
-        return False
-    headed = [NEW_QUESTION.match(line) is not None for line in lines]
-    asked = set(_openings(instruction)[:1])
-    answered = set(_openings(lines[0]))
-    return (not headed[0] and any(headed)) or bool(asked - answered & set(_openings("\n".join(lines[1:]))))
+    first, *others = _lines(text) or [""]
+    if NEW_QUESTION.match(first) is None and any(map(NEW_QUESTION.match, others)):
+        return True
+    asked, answered = _openings([instruction]), _openings([first])
+    return asked != answered and bool(set(asked) & set(_openings(others)))
 
 
 def leaks_delimiter(instruction: str, response_raw: str, finish_reason: str) -> bool:
