@@ -54,11 +54,17 @@ def _vocabulary_and_merges(tokenizer) -> dict:
     return {"vocab": model["vocab"], "merges": [tuple(merge) for merge in model["merges"]]}
 
 
-def make_qwen2(path: str | Path, seed: int = 0, **overrides) -> Path:
-    """Write a random Qwen2 model directory (float32 safetensors). `overrides` replace config fields."""
+def make_qwen2(path: str | Path, seed: int = 0, special_tokens: tuple[str, ...] = (), **overrides) -> Path:
+    """Write a random Qwen2 model directory (float32 safetensors). `overrides` replace config fields.
+
+    `special_tokens` are added to the vocabulary.
+    """
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
-    return _save(path, seed, Qwen2Config, Qwen2ForCausalLM, train_tokenizer(), overrides)
+    tokenizer = train_tokenizer()
+    if special_tokens:
+        tokenizer.add_special_tokens({"additional_special_tokens": list(special_tokens)})
+    return _save(path, seed, Qwen2Config, Qwen2ForCausalLM, tokenizer, overrides)
 
 
 def make_llama(path: str | Path, seed: int = 0, **overrides) -> Path:
