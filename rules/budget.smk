@@ -12,9 +12,9 @@ def model_config():
 
 
 def budget_benchmarks():
-    """Benchmark files of an earlier run with this configuration, if the configuration names their directory."""
-    directory = config["budget"]["benchmarks"]
-    return sorted(map(str, Path(directory).glob("*.jsonl"))) if directory else []
+    """The benchmark files that the configuration takes measured rates from, if it does."""
+    measured = config["budget"]["benchmarks"]
+    return sorted(map(str, Path(measured["directory"]).glob("*.jsonl"))) if measured else []
 
 
 rule plan_budget:

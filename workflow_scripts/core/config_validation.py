@@ -9,7 +9,7 @@ import yaml
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
 
-from workflow_scripts.core import tasks
+from workflow_scripts.core import task_splits, tasks
 from workflow_scripts.core.budget.catalogue import load_catalogue
 from workflow_scripts.core.budget.settings import read_budget
 from workflow_scripts.core.errors import InputError
@@ -134,15 +134,13 @@ def _check_prompts(config: dict, root: Path) -> None:
 
 
 def _check_sizes(config: dict, root: Path) -> None:
-    """Whether the task families have enough distinct held-out items for all splits together."""
-    families = tasks.load_tasks(root / config["tasks"])
+    """Whether the tasks have enough distinct held-out items for all splits together."""
+    source = tasks.load_tasks(root / config["tasks"])
     sizes = config["test_set"]["sizes"]
-    types = {family.type for family in families.families}
-    need = sum(-(-size // len(types)) for size in sizes.values())
-    for name, found in tasks.capacity(families, need).items():
-        if found < need:
-            lack = f"type {name} has {found} distinct held-out items where {need} are needed"
-            refuse("test_set.sizes", sizes, f"{lack}: ask for fewer, or add families")
+    try:
+        task_splits.type_sizes(source, sizes)
+    except InputError as error:
+        refuse("test_set.sizes", sizes, f"{config['tasks']}: {error.field} = {error.value}: {error.remedy}")
 
 
 def _check_shots(config: dict, root: Path) -> None:
@@ -165,6 +163,14 @@ def _check_budget(budget: dict, root: Path) -> None:
     catalogue = load_catalogue(root / budget["catalogue"])
     if planned.gpu not in catalogue.gpus:
         refuse("budget.gpu", planned.gpu, f"the catalogue has {', '.join(catalogue.gpus)}")
+    measured = budget["benchmarks"]
+    if measured is None:
+        return
+    if measured["gpu"] not in catalogue.gpus:
+        refuse("budget.benchmarks.gpu", measured["gpu"], f"the catalogue has {', '.join(catalogue.gpus)}")
+    if not any((root / measured["directory"]).glob("*.jsonl")):
+        remedy = "no benchmark file is there: name the benchmarks directory of a finished run"
+        refuse("budget.benchmarks.directory", measured["directory"], remedy)
 
 
 def _check_names(config: dict) -> None:

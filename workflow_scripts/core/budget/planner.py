@@ -1,14 +1,14 @@
 """One configuration on any GPU: its work, its costs, and whether the model fits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workflow_scripts.core.budget import benchmarks
 from workflow_scripts.core.budget.catalogue import Catalogue, Gpu
 from workflow_scripts.core.budget.lengths import Lengths
 from workflow_scripts.core.budget.projection import GIGABYTE, Overheads, StageCost, project
 from workflow_scripts.core.budget.settings import BudgetSettings
-from workflow_scripts.core.budget.throughput import Throughput, throughputs_of
+from workflow_scripts.core.budget.throughput import Throughput, scaled, throughputs_of
 from workflow_scripts.core.budget.work import CORE, Work, plan_work, sizes_of
 from workflow_scripts.core.memory import inference, training
 from workflow_scripts.core.memory.shapes import ModelShape
@@ -21,8 +21,8 @@ TRAINING_RUNS = ("sft", "dpo")
 class Planner:
     """Everything that a projection needs: the configuration, the model, the lengths, the catalogue.
 
-    `measured` are units a second by stage on the configured GPU; on others they are left out: a job that is
-    measured as a whole cannot be carried over by one ratio.
+    `measured` are units a second by stage, as they were on `measured_on`: a GPU, and the parameters of the
+    model that ran there.
     """
 
     settings: dict
@@ -31,6 +31,7 @@ class Planner:
     lengths: Lengths
     catalogue: Catalogue
     measured: dict[str, Throughput]
+    measured_on: tuple[Gpu, float] | None = None
 
     def works(self, settings: dict | None = None, level: int = CORE) -> list[Work]:
         """The stages of the configuration, or of another one like it, up to a level."""
@@ -53,9 +54,22 @@ class Planner:
 
     def costs(self, gpu: Gpu, works: Sequence[Work]) -> list[StageCost]:
         """What the stages cost on a GPU."""
-        rates = throughputs_of(self.catalogue, gpu, self.shape.parameters, self.budget.generation_precision)
-        measured = self.measured if gpu.id == self.budget.gpu else {}
+        rates = self._stated(gpu, self.shape.parameters)
+        measured = self._carried_over(gpu, works) if self.measured_on else {}
         return project(works, rates, self.overheads(), self.price(gpu), measured)
+
+    def _stated(self, gpu: Gpu, parameters: float) -> dict[str, Throughput]:
+        return throughputs_of(self.catalogue, gpu, parameters, self.budget.generation_precision)
+
+    def _carried_over(self, gpu: Gpu, works: Sequence[Work]) -> dict[str, Throughput]:
+        """The measured rates on a GPU with this model, by the catalogue's ratio for each stage's mix of work."""
+        there, here = self._stated(*self.measured_on), self._stated(gpu, self.shape.parameters)
+        carried = {}
+        for work in works:
+            if work.stage in self.measured:
+                ratio = working_seconds(work, there) / working_seconds(work, here)
+                carried[work.stage] = scaled(self.measured[work.stage], ratio)
+        return carried
 
     @property
     def longest_sequence(self) -> int:
@@ -89,12 +103,28 @@ class Planner:
         ) and all(training.is_feasible(self.shape, run, memory) for run in runs)
 
 
+def working_seconds(work: Work, rates: dict[str, Throughput]) -> float:
+    """Seconds of a stage's terms, each at its middle."""
+    return sum(term.amount.middle / rates[term.kind].per_second.middle for term in work.terms.values())
+
+
 def with_measurements(planner: Planner, paths: Sequence) -> Planner:
-    """The planner with the rates that benchmark files hold. InputError for a file that was cut short."""
-    works = planner.works()
+    """The planner with the rates that benchmark files hold; itself where there are none.
+
+    `budget.benchmarks` says which GPU and how large a model they were measured on. InputError for a file that
+    was cut short.
+    """
+    if not paths:
+        return planner
+    works, origin = planner.works(), planner.settings["budget"]["benchmarks"] or {}
     found = benchmarks.measurements(paths, works, planner.settings)
-    measured = benchmarks.measured_throughputs(found, works, planner.overheads())
-    return Planner(**{**vars(planner), "measured": measured})
+    gpu = planner.catalogue.gpu(origin.get("gpu") or planner.budget.gpu)
+    parameters = origin.get("parameters") or planner.shape.parameters
+    smaller = parameters / planner.shape.parameters
+    overheads = planner.overheads()
+    overheads = replace(overheads, weight_bytes=overheads.weight_bytes * smaller)
+    measured = benchmarks.measured_throughputs(found, works, overheads)
+    return replace(planner, measured=measured, measured_on=(gpu, parameters))
 
 
 def memory_by_precision(planner: Planner) -> dict:

@@ -11,6 +11,7 @@ from workflow_scripts.core.budget.catalogue import Catalogue, Gpu, Rates
 from workflow_scripts.core.budget.ranges import Range
 
 KINDS = ("prefill", "decode", "training")
+SAME_RATE = 1e-9
 SAME_SIZE = 0.02  # models whose sizes differ by less are called the same
 
 
@@ -31,6 +32,14 @@ class Throughput:
             "source": self.source,
             "method": self.method,
         }
+
+
+def scaled(rate: Throughput, ratio: float) -> Throughput:
+    """A measured rate carried over to another GPU or model; itself where the ratio is one."""
+    if abs(ratio - 1) < SAME_RATE:
+        return rate
+    method = f"{rate.method}, x {ratio:.3g} (the catalogue's ratio for this mix of work)"
+    return Throughput(rate.per_second * ratio, "scaled", method)
 
 
 def speed_ratio(kind: str, gpu: Gpu, other: Gpu) -> float:
