@@ -1,6 +1,6 @@
-"""Test set: held-out items from declarative families, with a programmatic check each.
+"""Test set: held-out items from declarative families or of one's own, with a programmatic check each.
 
-Needs the task families. Makes test_set/{test,dev,calibration}.parquet, test_set/audit.json and its gate.
+Needs the tasks: families (YAML) or items (JSONL). Makes test_set/{test,dev,calibration}.parquet, test_set/audit.json and its gate.
 """
 
 

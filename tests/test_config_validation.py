@@ -181,8 +181,18 @@ def test_a_size_that_the_families_cannot_fill_is_refused(project):
     message = refusal(changed("test_set/sizes/test", 20000), project)
     assert "test_set.sizes = {" in message
     assert re.search(
-        r"type list has \d+ distinct held-out items where 4180 are needed: ask for fewer", message
+        r"microworld.yaml: items of type list = 4180: its families have only \d+ distinct held-out", message
     )
+
+
+def test_own_items_that_are_too_few_are_refused(project):
+    lines = Path("tests/data/own_items.jsonl").read_text().splitlines()
+    (project / "own.jsonl").write_text("\n".join(lines))
+    config = changed("tasks", "own.jsonl")
+    message = refusal(config, project)
+    assert f"own.jsonl: items = 1900: it has only {len(lines)}: ask for fewer" in message
+    config["test_set"]["sizes"] = {"test": len(lines) - 4, "dev": 2, "calibration": 2}
+    check_config(config, project)
 
 
 def test_a_repository_needs_a_revision(project):

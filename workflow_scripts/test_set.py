@@ -24,7 +24,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--settings", required=True, type=json.loads, help="JSON with test_set: seed, sizes")
-    parser.add_argument("--tasks", required=True, help="the task families")
+    parser.add_argument("--tasks", required=True, help="the task families, or a file of own items")
     for split in SPLITS:
         parser.add_argument(f"--{split}", required=True, help=f"{split} items to write")
     return parser.parse_args(argv)

@@ -9,7 +9,8 @@ import argparse
 from workflow_scripts.core import schemas
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.runtime import job
-from workflow_scripts.core.task_splits import SPLITS, audit
+from workflow_scripts.core.task_audit import audit
+from workflow_scripts.core.task_splits import SPLITS
 from workflow_scripts.core.tasks import load_tasks
 
 
@@ -18,7 +19,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--tasks", required=True, help="the task families")
+    parser.add_argument("--tasks", required=True, help="the task families, or a file of own items")
     for split in SPLITS:
         parser.add_argument(f"--{split}", required=True, help=f"{split} items")
     parser.add_argument("--audit", required=True, help="metrics file to write")

@@ -30,7 +30,8 @@ class Family:
     """A compiled task family.
 
     `slots(pick)` fills the slots, or returns None where `require` does not hold; `templates` render an
-    instruction from the slots; `outcome(slots, rng)` gives check (dict), reference and corruption.
+    instruction from the slots; `outcome(slots, rng)` gives check (dict), reference and corruption;
+    `cluster(slots, template number)` names what items that are alike share, their phrasing as a rule.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Family:
     slots: Callable[[Pick], dict | None]
     templates: tuple[Callable[[dict], str], ...]
     outcome: Callable[[dict, random.Random], tuple[dict, str, str]]
+    cluster: Callable[[dict, int], str]
 
 
 class Fault(Exception):
@@ -206,4 +208,5 @@ def compile_family(entry: dict, lexicon: dict) -> Family:
         slots,
         tuple(phrase(template) for template in phrasings),
         outcome,
+        lambda filled, template: f"{entry['name']}/{template}",
     )

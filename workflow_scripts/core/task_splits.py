@@ -1,10 +1,7 @@
-"""The test, dev and calibration items: drawn held out and distinct over all splits, and audited."""
+"""The test, dev and calibration items: drawn held out and distinct over all splits."""
 
-import json
 import random
-from collections import Counter
 
-from workflow_scripts.core import checks
 from workflow_scripts.core.deduplication.exact import normalise
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import canonical_json, derive_seed, record_id, sha256_text
@@ -18,6 +15,7 @@ from workflow_scripts.core.tasks import (
     family_capacity,
     finish_item,
     is_heldout,
+    type_names,
 )
 
 SPLITS = ("test", "dev", "calibration")
@@ -37,11 +35,30 @@ def share_out(total: int, weights: list[float], limits: list[int]) -> list[int]:
 
 
 def type_sizes(tasks: Tasks, sizes: dict[str, int]) -> dict[str, dict[str, int]]:
-    """Items per split and type: equal shares of the types, the first types get what is left over.
+    """Items per split and type. InputError where there are fewer distinct held-out instructions than that.
 
-    InputError where a type has fewer distinct held-out instructions than all splits together ask of it.
+    Families: equal shares of the types, the first types get what is left over. Own items: shares of the types
+    in proportion to what the file has of them.
     """
-    names = list(capacity(tasks, 0))
+    return _equal_sizes(tasks, sizes) if tasks.balanced else _proportional_sizes(tasks, sizes)
+
+
+def _proportional_sizes(tasks: Tasks, sizes: dict[str, int]) -> dict[str, dict[str, int]]:
+    asked = sum(sizes.values())
+    left = capacity(tasks, sum(int(family.weight) for family in tasks.families))
+    if sum(left.values()) < asked:
+        remedy = f"it has only {sum(left.values())}: ask for fewer in all splits together, or write more"
+        raise InputError(file=tasks.file, field="items", value=asked, remedy=remedy)
+    weights = [float(count) for count in left.values()]
+    shares = {}
+    for split in [name for name in SPLITS if name in sizes]:
+        shares[split] = dict(zip(left, share_out(sizes[split], weights, list(left.values())), strict=True))
+        left = {name: count - shares[split][name] for name, count in left.items()}
+    return shares
+
+
+def _equal_sizes(tasks: Tasks, sizes: dict[str, int]) -> dict[str, dict[str, int]]:
+    names = type_names(tasks)
     shares = {
         split: dict(zip(names, share_out(size, [1.0] * len(names), [size] * len(names)), strict=True))
         for split, size in sizes.items()
@@ -93,11 +110,11 @@ def draw_splits(tasks: Tasks, sizes: dict[str, int], seed: int) -> list[dict]:
     """Draw the items of all splits: rows of the ITEMS schema without their provenance.
 
     `sizes` is {"test": n, "dev": n, "calibration": n}. Held-out instructions only, distinct over all splits;
-    equal shares of the types, and within a type shares by the families' weights (a small family gives what it
-    has, the others the rest). InputError where a type cannot fill its share.
+    the types get shares by `type_sizes`, and the families of a type by their weights (a small family gives
+    what it has, the others the rest). InputError where a type cannot fill its share.
     """
     shares = type_sizes(tasks, sizes)
-    asked = {name: sum(shares[split][name] for split in sizes) for name in capacity(tasks, 0)}
+    asked = {name: sum(shares[split][name] for split in sizes) for name in type_names(tasks)}
     share = tasks.heldout_share
     limits = {family.name: family_capacity(family, share, asked[family.type]) for family in tasks.families}
     seen: set[str] = set()
@@ -135,55 +152,3 @@ def _item(draft: Draft, split: str, seed: int) -> dict:
         "prompt_sha256": sha256_text(draft.instruction),
         **content,
     }
-
-
-# ---- audit
-
-
-def audit(tasks: Tasks, items: dict[str, list[dict]]) -> dict:
-    """Metrics of the splits ({split: rows of the ITEMS schema}), with up to ten examples of each fault.
-
-    duplicates: items whose instruction (normalised) an earlier item of their split has.
-    overlap_between_splits: different instructions that several splits have. references_rejected,
-    corruptions_accepted: items whose check errs. questions_accepted: items where the instruction itself
-    passes as an answer. not_heldout: items outside the held-out part. capacity_ratio: distinct held-out
-    instructions per item asked of a type, smallest over the types, counted up to 4.
-    """
-    rows = [row for split in items.values() for row in split]
-    texts = {split: Counter(normalise(row["instruction"]) for row in items[split]) for split in items}
-    splits_of = Counter(text for counts in texts.values() for text in counts)
-    repeated = {text for counts in texts.values() for text, count in counts.items() if count > 1}
-    passes = {
-        name: [row for row in rows if checks.score(json.loads(row["check"]), row[name]).success]
-        for name in ("reference", "corruption", "instruction")
-    }
-    accepted = {row["item_id"] for row in passes["reference"]}
-    faults = {
-        "duplicates": sorted(repeated),
-        "overlap_between_splits": sorted(text for text, count in splits_of.items() if count > 1),
-        "references_rejected": [_example(row) for row in rows if row["item_id"] not in accepted],
-        "corruptions_accepted": [_example(row) for row in passes["corruption"]],
-        "questions_accepted": [_example(row) for row in passes["instruction"]],
-        "not_heldout": [
-            _example(row) for row in rows if not is_heldout(row["instruction"], tasks.heldout_share)
-        ],
-    }
-    asked = Counter(row["type"] for row in rows)
-    available = capacity(tasks, 4 * max(asked.values()))
-    ratios = {name: min(4.0, available[name] / asked[name]) for name in asked}
-    values = {name: len(found) for name, found in faults.items()}
-    values["duplicates"] = sum(counts.total() - len(counts) for counts in texts.values())
-    values["capacity_ratio"] = min(ratios.values())
-    values |= {f"items_{split}": len(items[split]) for split in items}
-    return {
-        "metrics": {name: {"value": float(value)} for name, value in values.items()},
-        "items_by_type": {split: dict(Counter(row["type"] for row in items[split])) for split in items},
-        "items_by_family": {split: dict(Counter(row["family"] for row in items[split])) for split in items},
-        "items_by_phrasing": dict(Counter(row["cluster"] for row in rows)),
-        "capacity_ratio_by_type": ratios,
-        "examples": {name: found[:10] for name, found in faults.items()},
-    }
-
-
-def _example(row: dict) -> dict:
-    return {name: row[name] for name in ("item_id", "instruction", "check", "reference", "corruption")}

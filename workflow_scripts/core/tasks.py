@@ -1,11 +1,12 @@
-"""Declarative task families: items with a programmatic check, drawn from a YAML file.
+"""Task families: items with a programmatic check, drawn from a YAML file, or from a file of own items.
 
-A file has `name`, `heldout_share` (the part of all instructions that is reserved for test, dev and
-calibration), `lexicon` (named data) and `families`. A family has `name`, `type`, `weight` (its part of the
-type's items, default 1), `slots`, `require` (an optional condition on the slots), `templates` (phrasings of
-the instruction), `check` ({kind: a key of core.checks.CHECKS, and its arguments}), `reference` (a right
-answer) and `corruption` (the one careless mistake that is typical of the family, always wrong). Slots are
-filled in their order, each of one kind:
+A JSONL file holds items that somebody wrote: see `core.own_items`. A YAML file has `name`, `heldout_share`
+(the part of all instructions that is reserved for test, dev and calibration), `lexicon` (named data) and
+`families`. A family has `name`, `type`, `weight` (its part of the type's items, default 1), `slots`,
+`require` (an optional condition on the slots), `templates` (phrasings of the instruction), `check` ({kind: a
+key of core.checks.CHECKS, and its arguments}), `reference` (a right answer) and `corruption` (the one
+careless mistake that is typical of the family, always wrong). Slots are filled in their order, each of one
+kind:
 
     {one_of: EXPR}                 one element of a list
     {sample: EXPR, count: EXPR}    that many different elements, in any order
@@ -13,8 +14,9 @@ filled in their order, each of one kind:
     {text: TEMPLATE}               computed, as a text
 
 EXPR is a Jinja2 expression over the lexicon and the slots before it (what is no string is taken as it is),
-with `without(items, excluded)`, `choose(items)` and `sample(items, count)`. Check, reference and corruption
-see all slots, and have `favourites(pools, counts)` too: different elements, those of low rank more often.
+with `without(items, excluded)`, `integers(first, last)`, `choose(items)` and `sample(items, count)`. Check,
+reference and corruption see all slots, and have `favourites(pools, counts)` too: different elements, those
+of low rank more often.
 """
 
 import hashlib
@@ -27,7 +29,7 @@ from pathlib import Path
 import jinja2
 import yaml
 
-from workflow_scripts.core import checks, task_language
+from workflow_scripts.core import checks, own_items, task_language
 from workflow_scripts.core.deduplication.exact import normalise
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import canonical_json
@@ -52,13 +54,18 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
-    """All families of one file."""
+    """All families of one file.
+
+    `balanced`: every type gets the same share of the items, as families of templates can fill it; own items
+    are fixed, and their types get shares in proportion to what there is.
+    """
 
     name: str
     file: str
     heldout_share: float
     lexicon: dict
     families: tuple[Family, ...]
+    balanced: bool = True
 
 
 def is_heldout(instruction: str, share: float) -> bool:
@@ -71,11 +78,18 @@ def is_heldout(instruction: str, share: float) -> bool:
 
 
 def load_tasks(path: str | Path) -> Tasks:
-    """Read and compile a task file, and try every phrasing once; InputError names the field that is wrong."""
+    """Read a file of families (YAML) or of own items (JSONL); InputError names the field that is wrong.
+
+    Families are compiled, and every phrasing is tried once.
+    """
+    if Path(path).suffix == ".jsonl":
+        return Tasks(Path(path).stem, str(path), 1.0, {}, own_items.load_families(path), balanced=False)
     try:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(file=path, remedy="this task file does not exist") from None
+    except UnicodeDecodeError as error:
+        raise InputError(file=path, field=f"byte {error.start}", remedy="save the file as UTF-8") from None
     except yaml.YAMLError as error:
         raise InputError(file=path, remedy=f"this is no valid YAML: {error}") from None
     if not isinstance(data, dict) or sorted(data) != sorted(KEYS):
@@ -141,7 +155,7 @@ def draw_instruction(family: Family, rng: random.Random) -> tuple[dict, int, str
 
 def finish_item(family: Family, slots: dict, template: int, instruction: str, rng: random.Random) -> Draft:
     """The item of a drawn or enumerated instruction, with its check, reference and corruption."""
-    cluster = f"{family.name}/{template}"
+    cluster = family.cluster(slots, template)
     return Draft(family.type, family.name, cluster, instruction, *family.outcome(slots, rng))
 
 
@@ -170,9 +184,15 @@ def family_capacity(family: Family, share: float, need: int) -> int:
     return len(seen)
 
 
+def type_names(tasks: Tasks) -> list[str]:
+    """The types that occur: the five known ones in their order, then others in the order of the file."""
+    names = dict.fromkeys(family.type for family in tasks.families)
+    return [name for name in TYPES if name in names] + [name for name in names if name not in TYPES]
+
+
 def capacity(tasks: Tasks, need: int) -> dict[str, int]:
     """Number of distinct held-out instructions per type, each counted only up to `need`."""
-    counts = dict.fromkeys((name for name in TYPES if any(f.type == name for f in tasks.families)), 0)
+    counts = dict.fromkeys(type_names(tasks), 0)
     for family in tasks.families:
         counts[family.type] += family_capacity(family, tasks.heldout_share, need - counts[family.type])
     return counts

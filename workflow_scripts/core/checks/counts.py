@@ -15,11 +15,13 @@ def _count_check(read: Callable[[str], list[str]], unit: str) -> Callable[..., V
             return wrong(f"too few {unit}")
         return RIGHT if at_most is None or found <= at_most else wrong(f"too many {unit}")
 
-    check.__doc__ = f"A text of `at_least` to `at_most` {unit}; without `at_most`, or more."
+    check.__doc__ = f"A text of `at_least` to `at_most` {unit}, or of any number from `at_least` on."
     return check
 
 
-def _count_forms(read: Callable[[str], list[str]], joiner: str, other: str) -> Callable[..., Texts]:
+def _count_forms(
+    read: Callable[[str], list[str]], joiner: str, other: str, stretch: Callable[[str], str]
+) -> Callable[..., Texts]:
     def surface_forms(reference: str, at_least: int, at_most: int | None = None) -> Texts:
         units = read(reference)
         found = mutations.framed(reference) | {
@@ -27,6 +29,7 @@ def _count_forms(read: Callable[[str], list[str]], joiner: str, other: str) -> C
             "other space": other.join(units),
             "capitals": reference.upper(),
             "shortest": joiner.join((units * at_least)[:at_least]),
+            "one of them long": joiner.join([stretch(units[0]), *(units * at_least)[1:at_least]]),
         }
         longest = (units * at_most)[:at_most] if at_most else [mutations.lengthened(reference, joiner)]
         return found | {"longest": joiner.join(longest)}
@@ -48,9 +51,30 @@ def _count_corruptions(read: Callable[[str], list[str]], joiner: str) -> Callabl
     return corruptions
 
 
-def _kind(read: Callable[[str], list[str]], unit: str, joiner: str, other: str) -> Kind:
-    """A kind that counts what `read` finds; units are joined by `joiner`, or as well by `other`."""
-    return Kind(_count_check(read, unit), _count_forms(read, joiner, other), _count_corruptions(read, joiner))
+def _longer_word(word: str) -> str:
+    return word + "a" * mutations.LONG
+
+
+def _longer_part(part: str) -> str:
+    return f"{mutations.lengthened('and once again,')} {part}"
+
+
+def _kind(
+    read: Callable[[str], list[str]],
+    unit: str,
+    joiner: str,
+    other: str,
+    stretch: Callable[[str], str] = _longer_part,
+) -> Kind:
+    """A kind that counts what `read` finds.
+
+    Units are joined by `joiner`, or as well by `other`; `stretch` makes a unit long and leaves it one unit.
+    """
+    return Kind(
+        _count_check(read, unit),
+        _count_forms(read, joiner, other, stretch),
+        _count_corruptions(read, joiner),
+    )
 
 
 def _filled_lines(text: str) -> list[str]:
@@ -67,7 +91,7 @@ def _closed_sentences(text: str) -> list[str]:
 
 
 KINDS = {
-    "word_count": _kind(reading.spaced_words, "words", " ", "\n"),
+    "word_count": _kind(reading.spaced_words, "words", " ", "\n", _longer_word),
     "sentence_count": _kind(_closed_sentences, "sentences", " ", "\n\n"),
     "paragraph_count": _kind(_filled_paragraphs, "paragraphs", "\n\n", "\n \n\n"),
     "line_count": _kind(_filled_lines, "lines", "\n", "\n\n"),

@@ -16,17 +16,19 @@ def check_sentence(
     """One sentence with every word of `contains`, none of `excluded`, and `ends_with` as its last word."""
     text = reading.tidy(response).rstrip("?" + reading.EDGES).rstrip(".!?")
     said = [word.casefold() for word in reading.WORD.findall(text)]
+    wanted, last = {word.casefold() for word in contains}, ends_with.casefold()
     if not said:
         return EMPTY
-    if any(word not in said for word in contains):
+    used = set(said)
+    if not wanted <= used:
         return wrong("a word is missing")
-    if said[-1] != ends_with:
+    if said[-1] != last:
         return wrong("wrong ending")
     if reading.SENTENCE_END.search(text):
         return wrong("more than one sentence")
-    if any(word in said for word in excluded):
+    if not used.isdisjoint(word.casefold() for word in excluded):
         return wrong("an excluded word")
-    if not set(said) - set(contains) - {ends_with} - reading.ARTICLES - {"and"}:
+    if not used - wanted - {last} - reading.ARTICLES - {"and"}:
         return wrong("not a sentence")
     return RIGHT
 

@@ -15,15 +15,16 @@ def check_members(
 ) -> Verdict:
     """`counts[i]` different words of `pools[i]` for every i (disjoint pools), none excluded, no others."""
     said = reading.words(response)
+    folded = [{word.casefold() for word in pool} for pool in pools]
     if not said:
         return EMPTY
-    if any(word in excluded for word in said):
+    if not {word.casefold() for word in excluded}.isdisjoint(said):
         return wrong("an excluded word")
-    if any(not any(word in pool for pool in pools) for word in said):
+    if not set(said) <= set().union(*folded):
         return wrong("a word of another kind")
     if len(set(said)) < len(said):
         return wrong("a word twice")
-    for pool, count in zip(pools, counts, strict=True):
+    for pool, count in zip(folded, counts, strict=True):
         found = sum(word in pool for word in said)
         if found != count:
             return wrong("too few words" if found < count else "too many words")
@@ -46,18 +47,20 @@ def members_corruptions(
     reference: str, pools: Sequence[Sequence[str]], counts: Sequence[int], excluded: Sequence[str] = ()
 ) -> Texts:
     said = reading.words(reference)
-    other = mutations.stranger([word for pool in pools for word in pool])
+    known = [word.casefold() for pool in pools for word in pool]
+    barred = [word.casefold() for word in excluded]
+    other = mutations.stranger([*known, *barred])
     lists = {
         "one word missing": said[:-1],
         "another kind of word": [*said[:-1], other],
         "another kind of word too many": [*said, other],
         "one word twice": [*said, said[0]],
     }
-    unused = [word for pool in pools for word in pool if word not in said and word not in excluded]
+    unused = [word for word in known if word not in said and word not in barred]
     if unused:
         lists["one word too many"] = [*said, unused[0]]
     if excluded:
-        lists["an excluded word"] = [*said[:-1], excluded[0]]
+        lists["an excluded word"] = [*said[:-1], barred[0]]
     return mutations.spoiled(reference) | {name: ", ".join(changed) for name, changed in lists.items()}
 
 

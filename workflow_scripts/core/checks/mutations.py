@@ -50,6 +50,7 @@ def listed(words: Sequence[str]) -> Texts:
         "semicolons": "; ".join(words),
         "spaces": " ".join(words),
         "lines": "\n".join(words),
+        "far apart": f",{' ' * LONG}\n".join(words),
         "bullets": "".join(f"- {word}\n" for word in words),
         "stars": "".join(f"* {word}\n" for word in words),
         "numbers": "".join(f"{number}. {word}\n" for number, word in enumerate(words, 1)),

@@ -13,7 +13,7 @@ from workflow_scripts.core.checks.kinds import EMPTY, RIGHT, Kind, Texts, Verdic
 def check_sequence(response: str, words: Sequence[str | Sequence[str]]) -> Verdict:
     """Exactly these words in this order; a position may list several accepted words."""
     said = reading.words(response)
-    wanted = [[word] if isinstance(word, str) else list(word) for word in words]
+    wanted = [[option.casefold() for option in ([word] if isinstance(word, str) else word)] for word in words]
     if not said:
         return EMPTY
     if len(said) > len(wanted):
@@ -111,7 +111,7 @@ def check_bracketed(response: str, words: Sequence[str], marked: Sequence[str]) 
     if not verdict.success:
         return verdict
     inside = [" ".join(reading.words(part)) for part in re.findall(r"\[([^\[\]]*)\]", text)]
-    if inside != [word for word in words if word in marked]:
+    if inside != [word.casefold() for word in words if word in marked]:
         return wrong("wrong brackets")
     if re.search(r"[\[\]]", re.sub(r"\[[^\[\]]*\]", "", text)):
         return wrong("wrong brackets")

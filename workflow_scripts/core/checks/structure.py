@@ -70,7 +70,7 @@ def _json_forms(reference: str, value: Any) -> Texts:
         "one line": plain,
         "compact": json.dumps(value, separators=(",", ":")),
         "indented": json.dumps(value, indent=4),
-        "wide": json.dumps(value, indent=120),
+        "wide": json.dumps(value, indent=mutations.LONG),
         "code fence": f"```\n{plain}\n```",
         "json code fence": f"```json\n{json.dumps(value, indent=2)}\n```",
         "not escaped": json.dumps(value, ensure_ascii=False),
