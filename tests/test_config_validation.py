@@ -166,6 +166,8 @@ def test_schema_and_shipped_configuration_have_the_same_keys():
         ("sentinels", "config/exemplars.yaml", r"sentinels = .*exemplars.yaml': max_new_tokens = None: give"),
         ("base_model/path", None, r"base_model = .*exactly one of path and repo"),
         ("base_model/repo", "Qwen/Qwen2.5-32B", r"base_model = .*exactly one of path and repo"),
+        ("evaluation/labels", "labels.csv", r"evaluation\.labels = 'labels.csv': this file does not exist"),
+        ("evaluation/repeats/items", 0, r"evaluation\.repeats\.items = 0: "),
         ("prompts/critic", "config/prompts/absent.j2", r"prompts\.critic = .*does not exist"),
         ("prompts/raw", "config/prompts/critic.j2", r"prompts\.raw = .*undefined variable first, principle"),
         ("prompts/critic", "config/prompts/raw.j2", r"prompts\.critic = .*does not use first, principle"),

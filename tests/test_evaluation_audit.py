@@ -1,6 +1,7 @@
 """The claim's audit: each criterion of the shipped gate blocks what it is for, and an honest lift passes."""
 
 import random
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -418,3 +419,8 @@ def test_broken_record_files_are_refused(refused):
     assert "cut.parquet: this is no readable Parquet file" in refused(scores=[cut, other])
     assert "no readable Parquet file" in refused(scores=[folder, other])
     assert "does not exist" in refused(scores=[folder / "none.parquet", other])
+
+
+def test_the_guide_tells_each_criterion_of_the_claim():
+    rows = re.findall(r"^\| `(\w+)` \|", Path("docs/evaluation-audit.md").read_text(), re.MULTILINE)
+    assert sorted(rows) == sorted(claim_criteria(registered=True))

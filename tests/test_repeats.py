@@ -1,7 +1,10 @@
 """A/A: which items are asked again, and what counts as a change or a flip."""
 
+import json
+
 import pytest
 
+from tests.claim_run import WAYS
 from tests.evaluation_files import write_arm, write_items, write_repeat
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.evaluation import repeats
@@ -68,6 +71,7 @@ def test_the_worst_repetition_is_what_counts(arm, tmp_path):
         ("arm", "dpo", "arm = 'dpo': no such arm was scored; these were: base"),
         ("item_id", "other", "item_id = 'other': base was not asked this item"),
         ("prompt_sha256", "0" * 64, "item_id = 'item-00000': base was sent another prompt"),
+        ("provenance", '{"model": {"id": "sft"}}', "provenance.model: base was answered by another model"),
         ("item_id", "item-00001", "item_id = 'item-00001': keep one row per item"),
     ],
 )
@@ -79,3 +83,19 @@ def test_a_repetition_of_something_else_is_refused(arm, tmp_path, column, value,
     with pytest.raises(InputError, match="bad.parquet") as error:
         repeats.read_repeat(tmp_path / "bad.parquet", "same", arms, items)
     assert named in str(error.value)
+
+
+@pytest.mark.slow
+def test_the_embedded_base_and_what_is_made_of_it_answer_alike_every_time(finished_run):
+    """In float32 a text depends on neither process nor batch: in a real run nothing changes."""
+    audit = json.loads((finished_run / "results/evaluation/audit.json").read_text())
+    assert [(entry["arm"], entry["way"], entry["n"]) for entry in audit["repeats"]] == [
+        ("base", "same", 60),
+        ("dpo-main", "same", 60),
+        ("base", "other_batch", 60),
+        ("dpo-main", "other_batch", 60),
+    ]
+    assert audit["metrics"]["aa_response_changes"]["value"] == 0
+    for arm in ("base", "dpo-main"):
+        repeats = [finished_run / f"results/evaluation_repeats/{arm}/{way}.parquet" for way in WAYS]
+        assert repeats[0].read_bytes() == repeats[1].read_bytes(), "a record does not depend on its batch"

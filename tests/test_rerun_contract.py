@@ -183,6 +183,14 @@ def test_changing_a_variant_s_beta_reruns_that_variant_alone(copy, graph):
     assert answered and all(VARIANT in str(job.outputs) for job in answered)
 
 
+def test_asking_more_items_again_reruns_no_answer_and_no_training(copy, graph):
+    text = (copy / TINY).read_text()
+    (copy / TINY).write_text(f"{text}evaluation:\n  repeats: {{items: 12}}\n")
+    asked_again = {job for job in graph if job.rule == "respond_again"}
+    assert len(asked_again) == 4
+    assert dry_run(copy) == with_downstream(asked_again, graph)
+
+
 def test_one_more_shard_makes_one_job_and_what_follows(copy):
     edit(copy / TINY, "shard_size: 48\n  shards: 2", "shard_size: 48\n  shards: 3")
     found = dry_run(copy)

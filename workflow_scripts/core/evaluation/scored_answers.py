@@ -1,5 +1,6 @@
 """Scored answers: each arm's scores joined with the responses they were given for."""
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +11,16 @@ from workflow_scripts.core.schemas import RESPONSES, SCORES, read_records
 
 @dataclass(frozen=True)
 class Answers:
-    """One arm's answers, sorted by item id. Every array has shape [n]; text is held as Python strings.
+    """One arm's answers, sorted by item id, and the model that gave them (as in its provenance).
+
+    Every array has shape [n]; text is held as Python strings.
 
     `record_ids` are those of the responses, `length` counts characters of the response, `truncated` says
     that generation hit the token limit, `prompts` are digests of the prompts that were sent.
     """
 
     arm: str
+    model: dict | None
     item_ids: np.ndarray
     record_ids: np.ndarray
     types: np.ndarray
@@ -46,6 +50,11 @@ def rows_by_item(path, rows: list[dict]) -> dict[str, dict]:
     return found
 
 
+def answering_model(response: dict) -> dict | None:
+    """Which model gave a response, from its provenance; None where that does not say."""
+    return json.loads(response["provenance"]).get("model")
+
+
 def join(scores_path, responses_path) -> Answers:
     """One arm's answers. InputError when the scores were not given to these responses."""
     scores = rows_by_item(scores_path, read_records(scores_path, SCORES))
@@ -70,6 +79,7 @@ def join(scores_path, responses_path) -> Answers:
 
     return Answers(
         arm=scores[order[0]]["arm"],
+        model=answering_model(responses[order[0]]),
         item_ids=np.array(order, dtype=object),
         record_ids=column(responses, "record_id"),
         types=column(scores, "type"),
