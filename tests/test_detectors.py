@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import yaml
@@ -170,6 +171,18 @@ def test_what_the_detectors_reach_on_held_out_responses(name, precision, recall)
     assert entry["recall"]["value"] == pytest.approx(recall)
     assert entry["n"] == len(HELD_OUT)
     assert entry["precision"]["low"] < precision <= entry["precision"]["high"]
+
+
+def test_the_documented_figures_are_those_that_are_measured():
+    def cell(metric):
+        return f"{round(metric['value'] * metric['n'])} of {metric['n']}"
+
+    page = Path("docs/data-quality.md").read_text(encoding="utf-8")
+    for name, entry in REPORT["detectors"].items():
+        length = entry["length_rule"]
+        figures = [entry["precision"], entry["recall"], entry["false_positive_rate"]]
+        figures += [length["precision"], length["recall"]]
+        assert f"| `{name}` | {' | '.join(map(cell, figures))} |\n" in page
 
 
 def test_the_report_counts_as_a_person_would():
