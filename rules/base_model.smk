@@ -37,6 +37,7 @@ rule contamination_guard:
         exemplars=config["exemplars"],
         constitution=config["constitution"],
         sentinels=config["sentinels"],
+        guidance=guidance_lists(),
         prompts=sorted(config["prompts"].values()),
     output:
         report="<results>/base/guard.json",
@@ -55,7 +56,8 @@ rule contamination_guard:
         "python -m {params.module} --settings {params.settings:q} --identity {input.identity:q}"
         " --test {input.test:q} --dev {input.dev:q} --calibration {input.calibration:q}"
         " --exemplars {input.exemplars:q} --constitution {input.constitution:q} --sentinels {input.sentinels:q}"
-        " --prompts {input.prompts:q} --report {output.report:q} 2>&1 | tee {log:q}"
+        " --guidance {input.guidance:q} --prompts {input.prompts:q}"
+        " --report {output.report:q} 2>&1 | tee {log:q}"
 
 
 rule sentinels:

@@ -29,7 +29,14 @@ def items():
     return [{**item, "provenance": "{}"} for item in drawn]
 
 
-def guard(model, items, tmp_path, exemplars=CONFIG / "exemplars.yaml", templates=TEMPLATES):
+def guard(
+    model,
+    items,
+    tmp_path,
+    exemplars=CONFIG / "exemplars.yaml",
+    templates=TEMPLATES,
+    sentinels=CONFIG / "sentinels.yaml",
+):
     paths = {}
     for split in ("test", "dev", "calibration"):
         paths[split] = tmp_path / f"{split}.parquet"
@@ -39,6 +46,7 @@ def guard(model, items, tmp_path, exemplars=CONFIG / "exemplars.yaml", templates
         ["--settings", json.dumps(settings), "--identity", str(model)]
         + [part for split, path in paths.items() for part in (f"--{split}", str(path))]
         + ["--exemplars", str(exemplars), "--constitution", str(CONFIG / "constitution.yaml")]
+        + ["--sentinels", str(sentinels), "--guidance", str(CONFIG / "guidance.yaml")]
         + ["--prompts", *map(str, templates), "--report", str(tmp_path / "guard.json")]
     )
     report = json.loads((tmp_path / "guard.json").read_text(encoding="utf-8"))
@@ -52,17 +60,24 @@ def test_the_projects_prompts_are_clean_and_the_control_fires(model, items, tmp_
         "chat_markers_in_prompts": 0,
         "negative_control_fired": 1,
         "heldout_exemplars": 0,
+        "heldout_sentinels": 0,
     }
     principles = critic.load_constitution(CONFIG / "constitution.yaml")
-    counts = {Path(path).stem: count for path, count in report["prompts_by_template"].items()}
+    counts = {Path(path).stem: count for path, count in report["prompts_by_source"].items()}
     exemplars = yaml.safe_load((CONFIG / "exemplars.yaml").read_text(encoding="utf-8"))["exemplars"]
+    guidance = yaml.safe_load((CONFIG / "guidance.yaml").read_text(encoding="utf-8"))
     assert counts == {
         "raw": 40,
         "completion": 40,
         "answers": 40,
         "critic": 40 * 2 * 2 * len(principles),
         "instructions": len(exemplars),
+        "instructions-guided": max(len(exemplars), len(guidance["topics"]), len(guidance["verbs"])),
+        "sentinels": 60,
     }
+    wrapped = sum(min(contamination.CONTROLS, count) for count in counts.values())
+    expected = {"wrapped": wrapped, "found": wrapped}
+    assert report["negative_control"] == dict.fromkeys(contamination.CHAT_FORMATS, expected)
     assert report["template_disabled"] is True and report["found"] == {}
 
 
@@ -86,10 +101,27 @@ def test_a_held_out_exemplar_is_found(model, items, tmp_path):
     assert metrics["heldout_exemplars"] == 1 and report["heldout_exemplars"][0]["split"] == "dev"
 
 
+def test_a_held_out_sentinel_is_found(model, items, tmp_path):
+    leaked = next(item for item in items if item["split"] == "test")
+    content = yaml.safe_load((CONFIG / "sentinels.yaml").read_text(encoding="utf-8"))
+    content["sentinels"][7]["prompt"] = f"  {leaked['instruction'].lower()}"
+    sentinels = tmp_path / "sentinels.yaml"
+    sentinels.write_text(yaml.safe_dump(content))
+    report, metrics = guard(model, items, tmp_path, sentinels=sentinels)
+    assert metrics["heldout_sentinels"] == 1 and report["heldout_sentinels"][0]["split"] == "test"
+
+
 def test_a_blind_guard_is_noticed(model, items, tmp_path, monkeypatch):
     monkeypatch.setattr(prompts, "CHAT_MARKERS", ())
     _, metrics = guard(model, items, tmp_path)
     assert metrics["negative_control_fired"] == 0
+
+
+def test_a_guard_that_knows_one_chat_format_alone_is_noticed(model, items, tmp_path, monkeypatch):
+    monkeypatch.setattr(prompts, "CHAT_MARKERS", ("<|im_start|>",))
+    report, metrics = guard(model, items, tmp_path)
+    assert metrics["negative_control_fired"] == 0.25
+    assert {name for name, part in report["negative_control"].items() if part["found"]} == {"ChatML"}
 
 
 def test_a_template_with_an_unknown_variable_is_refused(items, tmp_path):

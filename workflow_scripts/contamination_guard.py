@@ -30,6 +30,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser.add_argument("--exemplars", required=True, help="hand-written exemplars")
     parser.add_argument("--constitution", required=True, help="principles of the critic")
     parser.add_argument("--sentinels", required=True, help="prompts that the base is watched by")
+    parser.add_argument("--guidance", nargs="?", help="topics and verbs, where instructions are guided")
     parser.add_argument("--prompts", required=True, nargs="+", help="prompt templates")
     parser.add_argument("--report", required=True, help="report to write")
     return parser.parse_args(argv)
@@ -42,6 +43,7 @@ def main(argv=None) -> None:
         from workflow_scripts.core import contamination, critic, prompts, schemas
         from workflow_scripts.core.engines.request_audit import RequestAudit
         from workflow_scripts.core.exemplars import load_exemplars
+        from workflow_scripts.core.guidance import load_guidance
         from workflow_scripts.core.models import load_tokenizer, resolve_model
         from workflow_scripts.core.sentinels.battery import load_sentinels
 
@@ -58,6 +60,7 @@ def main(argv=None) -> None:
                 (part["shots"] for part in settings.get("generation", {}).values() if isinstance(part, dict)),
                 default=4,
             ),
+            guidance=load_guidance(arguments.guidance) if arguments.guidance else None,
         )
         sentinels = load_sentinels(arguments.sentinels).sentinels
         rendered = {

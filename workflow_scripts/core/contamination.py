@@ -7,6 +7,7 @@ from workflow_scripts.core import critic, prompts
 from workflow_scripts.core.deduplication.exact import normalise
 from workflow_scripts.core.engines.request_audit import RequestAudit
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.guidance import Guidance
 
 # Prompts as chat models of four families are given them: the negative control.
 CHAT_FORMATS = {
@@ -21,12 +22,13 @@ EXAMPLES = 5
 
 @dataclass(frozen=True)
 class Material:
-    """What prompts are made of: items (rows of ITEMS), exemplars, principles, and exemplars per prompt."""
+    """What prompts are made of: items (rows of ITEMS), exemplars, principles, shots per prompt, guidance."""
 
     items: list[dict]
     exemplars: list[dict]
     principles: list[critic.Principle]
     shots: int
+    guidance: Guidance | None = None
 
 
 def rendered_prompts(template: prompts.Template, material: Material) -> list[str]:
@@ -44,11 +46,15 @@ def rendered_prompts(template: prompts.Template, material: Material) -> list[str
             for text in critic.review_prompts(template, material.principles, item["instruction"], response)
         ]
     if wanted == {"exemplars"}:
-        lists = [[exemplar["instruction"] for exemplar in window] for window in windows]
-        return [prompts.render(template, exemplars=instructions) for instructions in lists]
+        return [prompts.render(template, exemplars=_instructions(window)) for window in windows]
+    if wanted == {"exemplars", "topic", "verb", "avoid"} and material.guidance:
+        return _guided_prompts(template, windows, material.guidance)
     unknown = wanted - {"instruction", "exemplars"}
     if unknown:
-        remedy = "use only instruction, exemplars, and in a review response, principle, first and second"
+        remedy = (
+            "use only instruction, exemplars, in a review response, principle, first and second, and with"
+            " guidance topic, verb and avoid"
+        )
         raise InputError(
             file=template.path, field="variable", value=", ".join(sorted(unknown)), remedy=remedy
         )
@@ -56,6 +62,25 @@ def rendered_prompts(template: prompts.Template, material: Material) -> list[str
         prompts.render(template, instruction=item["instruction"], exemplars=windows[place % len(windows)])
         for place, item in enumerate(material.items)
     ]
+
+
+def _guided_prompts(template, windows: list[list[dict]], guidance: Guidance) -> list[str]:
+    """Prompts with every topic and every verb; the instructions to avoid are those of another window."""
+    count = max(len(windows), len(guidance.topics), len(guidance.verbs))
+    return [
+        prompts.render(
+            template,
+            exemplars=_instructions(windows[place % len(windows)]),
+            avoid=_instructions(windows[(place + 1) % len(windows)]),
+            topic=guidance.topics[place % len(guidance.topics)],
+            verb=guidance.verbs[place % len(guidance.verbs)],
+        )
+        for place in range(count)
+    ]
+
+
+def _instructions(exemplars: Sequence[dict]) -> list[str]:
+    return [exemplar["instruction"] for exemplar in exemplars]
 
 
 def _windows(exemplars: Sequence[dict], shots: int) -> list[list[dict]]:
@@ -110,7 +135,7 @@ def guard_report(
     count = sum(map(len, rendered.values()))
     control = negative_control(audit, rendered)
     wrapped = sum(part["wrapped"] for part in control.values())
-    shared_exemplars = held_out_among([exemplar["instruction"] for exemplar in exemplars], splits)
+    shared_exemplars = held_out_among(_instructions(exemplars), splits)
     shared_sentinels = held_out_among([sentinel["prompt"] for sentinel in sentinels], splits)
     metrics = {
         "special_tokens_in_prompts": (sum(bool(finding["tokens"]) for finding in everything), count),
