@@ -11,6 +11,7 @@ import pytest
 import yaml
 from budget_files import CATALOGUE, REFERENCE, make_plan, merged, shipped, write_benchmark
 
+from workflow_scripts import plan_page
 from workflow_scripts.core.config_validation import check_config
 from workflow_scripts.core.errors import InputError
 
@@ -250,6 +251,35 @@ def test_a_wrong_catalogue_is_refused(tmp_path, capsys):
     path.write_text(yaml.safe_dump(content))
     line = refusal(shipped(), tmp_path, capsys, catalogue=path)
     assert f"{path}: gpus.demo-cpu.dollars_per_hour = 0" in line
+
+
+def test_the_page_shows_the_arithmetic(reference, tmp_path):
+    (tmp_path / "plan.json").write_text(json.dumps(reference))
+    plan_page.main(["--plan", str(tmp_path / "plan.json"), "--page", str(tmp_path / "page.md")])
+    text = (tmp_path / "page.md").read_text()
+    assert "| **pairs** | 100 k to 140 k candidates |" in text
+    assert (
+        "| training_tokens | 2.77 M to 8.79 M | 1 k to 1.75 k a second (catalogue) | 0.44 to 2.44 |" in text
+    )
+    for stage in reference["stages"]:
+        assert f"**{stage['stage']}**" in text
+
+
+def test_the_page_that_is_kept_is_that_of_the_plan(reference):
+    """The page was written from this plan; it may lag behind a change of a prompt, not behind a real one."""
+    text = (ROOT / "docs/budget_300.md").read_text()
+    total = next(line for line in text.splitlines() if line.startswith("| **total: all**"))
+    written = float(total.split(" to ")[-1].rstrip(" |"))
+    assert written == pytest.approx(reference["total"]["all"]["dollars"]["high"], rel=0.1)
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"stage": "other"}'])
+def test_a_file_that_is_no_plan_has_no_page(tmp_path, capsys, content):
+    if content is not None:
+        (tmp_path / "plan.json").write_text(content)
+    with pytest.raises(SystemExit):
+        plan_page.main(["--plan", str(tmp_path / "plan.json"), "--page", str(tmp_path / "page.md")])
+    assert "plan.json" in capsys.readouterr().err and not (tmp_path / "page.md").exists()
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,8 @@ def test_activations_are_what_autograd_keeps(sequences, tokens):
     assert loss.requires_grad and predicted == pytest.approx(sum(kept.values()), rel=0.15)
 
 
-# Largest resident set of the demo's trainings (docs/performance.md), sequences of a batch, longest
-# example; and what a process holds that has trained one step of four tokens (506 of it after its imports): all in MiB.
+# Largest resident set of the demo's trainings (docs/performance.md), sequences a batch, longest example; and
+# what a process holds that has trained one step of four tokens (506 of it after its imports). All in MiB.
 DEMO_PEAKS = {"sft": (662, 32, 33), "sft-longer": (687, 32, 33), "dpo": (705, 32, 36)}
 PROCESS = 537
 

@@ -62,7 +62,7 @@ class Planner:
         return throughputs_of(self.catalogue, gpu, parameters, self.budget.generation_precision)
 
     def _carried_over(self, gpu: Gpu, works: Sequence[Work]) -> dict[str, Throughput]:
-        """The measured rates on a GPU with this model, by the catalogue's ratio for each stage's mix of work."""
+        """The measured rates on a GPU with this model, by the catalogue's ratio for a stage's mix of work."""
         there, here = self._stated(*self.measured_on), self._stated(gpu, self.shape.parameters)
         carried = {}
         for work in works:

@@ -31,7 +31,8 @@ def stage_lines(plan: dict) -> list[str]:
         sources = sorted({rate["source"] for rate in stage["throughputs"].values()}) or ["-"]
         name = stage["stage"] + (f" ({stage['optional']})" if stage["optional"] else "")
         rows.append((name, _between(stage["hours"]), _between(stage["dollars"]), ", ".join(sources)))
-    for name, sums in plan["total"].items():
+    for name in ("core", "optional", "all"):
+        sums = plan["total"][name]
         rows.append((f"total: {name}", _between(sums["hours"]), _between(sums["dollars"]), ""))
     return aligned(rows)
 
