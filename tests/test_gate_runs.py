@@ -93,10 +93,12 @@ def test_an_overridden_gate_goes_on_with_the_decision_and_the_reason_on_record(c
 
 
 def test_the_claim_gate_stops_the_claim_and_not_the_run(copy):
-    """A run without an improvement still has its report."""
+    """A run without an improvement still has its report; criteria changed afterwards are a deviation."""
     overlay = {"gates": {"claim": asked("claim_lift", "stop")}}
     result = run_with(copy, overlay, "results/gates/claim.json")
     assert result.returncode == 0, result.stdout[-3000:]
     assert "gate claim: STOP" in result.stdout
     decision = json.loads((copy / "results/gates/claim.json").read_text())
     assert (decision["decision"], decision["proceeds"]) == ("stop", False)
+    measured = {entry["metric"]: entry["measured"] for entry in decision["criteria"]}
+    assert measured["primary_deviations"] == 1
