@@ -39,6 +39,8 @@ def main(argv=None) -> None:
         content = quality.quality_report(records, train)
         metrics = {**content["metrics"], **judged["metrics"]}
         write_json(report, {"stage": "generation_qc", **content, **judged, "metrics": metrics})
+        precision, recall = (metrics[f"worst_detector_{name}"]["value"] for name in ("precision", "recall"))
+        say(f"generation_qc: the worst detector has a precision of {precision:.0%}, a recall of {recall:.0%}")
         say("generation_qc: " + ", ".join(f"{step['count']} {step['step']}" for step in content["funnel"]))
 
 

@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from workflow_scripts.core.statistics.intervals import wilson
 
 
-def rate(successes: int, n: int, confidence: float = 0.95) -> dict:
-    """A proportion as a metric: value, Wilson interval, n. Of nothing it is 0, anywhere between 0 and 1."""
+def rate(successes: float, n: int, confidence: float = 0.95) -> dict:
+    """A proportion as a metric: value, Wilson interval, n. Of nothing it is 0, anywhere between 0 and 1.
+
+    A tie may count as half a success.
+    """
     if n == 0:
         return {"value": 0.0, "low": 0.0, "high": 1.0, "n": 0}
     low, high = wilson(successes, n, 1 - confidence)

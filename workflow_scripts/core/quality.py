@@ -75,11 +75,7 @@ def quality_report(
         "distinct_skeleton_share": rate(skeletons, len(asked), confidence),
     }
     if train is not None:
-        metrics["trained_records"] = {"value": float(steps["trained_on"])}
-        trained = [detected(row["instruction"], row["completion"], "eos") for row in train]
-        leaks = sum("delimiter_leak" in names for names in trained)
-        metrics["trained_delimiter_leaks"] = {"value": float(leaks), "n": len(train)}
-        metrics["trained_refusal_rate"] = share(("refusal" in names for names in trained), len(train))
+        metrics |= _trained_metrics(train, confidence)
     reasons = Counter(row["rejected_reason"] for row in records if row["rejected_reason"])
     finishes = Counter(row["finish_reason"] for row in asked)
     return {
@@ -94,6 +90,17 @@ def quality_report(
         "openings": _openings(asked),
         "examples": _examples(records),
         "detected": _detected_examples(asked, found),
+    }
+
+
+def _trained_metrics(train: Sequence[dict], confidence: float) -> dict:
+    """What the examples that are trained on hold that they should not."""
+    found = [detected(row["instruction"], row["completion"], "eos") for row in train]
+    counts = {name: sum(name in names for names in found) for name in ("delimiter_leak", "refusal")}
+    return {
+        "trained_records": {"value": float(len(train))},
+        "trained_delimiter_leaks": {"value": float(counts["delimiter_leak"]), "n": len(train)},
+        "trained_refusal_rate": rate(counts["refusal"], len(train), confidence),
     }
 
 
