@@ -1,6 +1,7 @@
 """From answers to the claim gate's decision: the real command lines, the criteria of the shipped config."""
 
 import json
+import random
 from pathlib import Path
 
 import yaml
@@ -76,3 +77,24 @@ def run_claim(
             )
     items = write_items(folder / "items.parquet", arms)
     return judge_claim(folder, score_files, response_files, items, repeats, primary=primary, **options)
+
+
+def text(number: random.Random, characters: int) -> str:
+    """A text of exactly so many characters that begins and ends with none that is cleaned away."""
+    return "".join(number.choice("bcdefghij ") for _ in range(characters - 2)).join(["k", "."])
+
+
+def honest_run(seed: int = 3, n: int = 400):
+    """Short answers of any length, right more often after training."""
+    number = random.Random(seed)
+    return {
+        name: [
+            {
+                "response": text(number, number.randint(5, 40)),
+                "success": number.random() < rate,
+                "reason": number.choice(["wrong words", "too many words"]),
+            }
+            for _ in range(n)
+        ]
+        for name, rate in (("base_raw", 0.05), ("base", 0.5), ("sft", 0.7))
+    }
