@@ -11,6 +11,7 @@ from workflow_scripts import base_model
 from workflow_scripts.core import models
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import sha256_file, sha256_weights
+from workflow_scripts.core.model_files import loaded_files
 from workflow_scripts.core.provenance import model_identity
 
 
@@ -68,7 +69,17 @@ def test_a_chat_template_is_refused_unless_a_reason_is_given(directory, where):
     assert models.load_tokenizer(directory).chat_template is None
 
 
-@pytest.mark.parametrize("name", ["Qwen2.5-0.5B-Instruct", "llama-3-chat-hf", "gemma-2b-it"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Qwen2.5-0.5B-Instruct",
+        "llama-3-chat-hf",
+        "gemma-2b-it",
+        "tulu-2-7b-sft",
+        "zephyr-7b-DPO",
+        "x_Assistant",
+    ],
+)
 def test_the_name_of_a_tuned_model_is_refused(original, tmp_path, name):
     message = refusal(shutil.copytree(original, tmp_path / name))
     assert f"path = {name!r}" in message and "instruction-tuned" in message
@@ -83,6 +94,43 @@ def test_a_tuned_name_inside_the_config_is_refused(directory):
 def test_the_end_token_of_a_chat_format_is_refused(directory):
     edit(directory / "tokenizer_config.json", eos_token={"content": "<|im_end|>"})
     assert "tokenizer_config.json: eos_token = '<|im_end|>'" in refusal(directory)
+
+
+@pytest.mark.parametrize("name", ["Qwen2.5-32B", "Llama-3.1-8B", "gemma-2-9b", "digit-base", "chatter-1b"])
+def test_the_name_of_a_base_is_accepted(original, tmp_path, name):
+    assert models.inspect_base(shutil.copytree(original, tmp_path / name), repo=f"owner/{name}")
+
+
+@pytest.mark.parametrize("file", ["config.json", "generation_config.json"])
+@pytest.mark.parametrize("listed", ["tokenizer.json", "tokenizer_config.json"])
+def test_the_end_of_a_chat_turn_among_the_end_tokens_is_refused(directory, file, listed):
+    """As in instruct models whose tokenizer still names the base's end token."""
+    if listed == "tokenizer.json":
+        edit(directory / listed, added_tokens=[{"id": 7, "content": "<end_of_turn>", "special": True}])
+    else:
+        edit(directory / listed, added_tokens_decoder={"7": {"content": "<end_of_turn>"}})
+    edit(directory / file, eos_token_id=[0, 7])
+    message = refusal(directory)
+    assert f"{file}: eos_token_id = '<end_of_turn>'" in message and "give the base model" in message
+
+
+def test_further_chat_templates_are_refused(directory):
+    (directory / "additional_chat_templates").mkdir()
+    assert "additional_chat_templates: chat_template = 'present'" in refusal(directory)
+
+
+def test_a_model_card_is_no_part_of_the_model(directory):
+    expected = ["config.json", "generation_config.json", "model.safetensors"]
+    expected += ["tokenizer.json", "tokenizer_config.json"]
+    for name in ("README.md", "training.json", "measured.json", "sentinels.json", "vocabulary.txt"):
+        (directory / name).write_text("{}")
+    assert [path.name for path in loaded_files(directory)] == expected
+    assert [path.name for path in loaded_files("resources/demo_base")] == expected
+    found = models.identify_base({"path": str(directory), "repo": None, "revision": None})
+    assert sorted(found["files"]) == expected
+    for name in ("adapter_config.json", "chat_template.jinja", "model.safetensors.index.json", "merges.txt"):
+        (directory / name).write_text("{}")
+        assert directory / name in loaded_files(directory)
 
 
 def test_pickled_weights_are_refused(directory):
@@ -157,11 +205,27 @@ def test_the_command_writes_an_identity_that_others_read(original, tmp_path, mon
     assert identity["files"]["model.safetensors"] == sha256_file(original / "model.safetensors")
     assert str(tmp_path) not in json.dumps(identity)
     reference = models.resolve_model("model.json")
-    assert reference == models.ModelReference("tiny-base", None, "tiny-base")
+    assert reference == models.ModelReference("tiny-base", None, "tiny-base", identity["files"])
     assert model_identity("model.json")["weights_sha256"] == sha256_weights(original)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="path = 'tiny-base'"):
         models.resolve_model(original.parent / "model.json")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_base_that_is_not_the_one_on_record_is_not_loaded(directory, monkeypatch, name):
+    monkeypatch.chdir(directory.parent)
+    run("tiny-base", "model.json")
+    assert models.load_model(models.resolve_model("model.json"))
+    path = directory / name
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(InputError, match=rf"tiny-base/{name}: sha256 = '[0-9a-f]{{64}}': another file"):
+        models.load_model("model.json")
+    path.unlink()
+    with pytest.raises(InputError):
+        models.load_model("model.json")
+    with pytest.raises(InputError, match=f"tiny-base/{name}: sha256 = 'absent'"):
+        models.check_files(models.resolve_model("model.json"))
 
 
 def test_an_identity_of_a_repository_keeps_its_revision(tmp_path):
