@@ -73,15 +73,23 @@ class Workspace:
         return str(self.root / name)
 
     def generate(
-        self, shard: int, size: int = 24, stream: str = "generation", batch_size: int = 16
+        self,
+        shard: int,
+        size: int = 24,
+        stream: str = "generation",
+        batch_size: int = 16,
+        guidance: tuple[str, ...] = (),
     ) -> list[dict]:
         engine = {**ENGINE, "batch_size": batch_size}
-        how = {"instruction": INSTRUCTION, "answer": ANSWER}
+        asked = {"lists": guidance[0], "avoid": 2} if guidance else None
+        how = {"instruction": {**INSTRUCTION, "guidance": asked}, "answer": ANSWER}
+        template = "instructions-guided" if guidance else "instructions"
         output = self.path(f"{stream}-{shard:03d}.parquet")
         generate.main(
             ["--settings", json.dumps({"engine": engine, "seed": 1, "generation": how})]
             + ["--identity", str(self.base), "--exemplars", self.path("exemplars.yaml")]
-            + ["--instructions-template", "config/prompts/instructions.j2"]
+            + ["--instructions-template", f"config/prompts/{template}.j2"]
+            + (["--guidance", *guidance] if guidance else [])
             + [
                 "--answers-template",
                 "config/prompts/answers.j2",
