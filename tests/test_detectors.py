@@ -119,10 +119,10 @@ def test_length_is_no_detector():
     ],
     ids=lambda text: repr(text[:8]),
 )
-def test_a_million_characters_take_less_than_a_second(name, text):
+def test_a_million_characters_take_less_than_two_seconds(name, text):
     start = time.process_time()
     DETECTORS[name]("Name a cat.", text, "length")
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 2
 
 
 def test_the_labelled_responses_are_many_and_hard():

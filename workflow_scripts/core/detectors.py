@@ -6,7 +6,6 @@ They are judged themselves, on the labelled examples of resources/detectors (cor
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
 
 from workflow_scripts.core.assistant_voice import assistant_phrases
 from workflow_scripts.core.cleaning import leaked_delimiters
@@ -19,10 +18,10 @@ REPEATED_LINES = ((20, 3), (10, 4))
 SAME_OPENING_WORDS = 2
 SAME_OPENING_LINES = 3
 
-NUMBERING = re.compile(r"\s*(?:\d{1,3}[.)]\s+)?")
+NUMBERING = re.compile(r"[ \t]*(?:\d{1,3}[.)][ \t]+)?")
 NEW_QUESTION = re.compile(
-    r"[#>*_\s]*(?:Q|Question|Problem|Exercise|Task|Example|Input|Prompt)\s{0,3}\d{0,3}[*_]{0,3}[:.)]",
-    re.IGNORECASE,
+    r"^[#>*_ \t]*(?:Q|Question|Problem|Exercise|Task|Example|Input|Prompt)[ \t]{0,3}\d{0,3}[*_]{0,3}[:.)]",
+    re.IGNORECASE | re.MULTILINE,
 )
 OPEN_ENDS = tuple(",;:([{/&=\u2013\u2014-")
 DANGLING = frozenset(
@@ -61,28 +60,34 @@ def repeats_a_line(text: str) -> bool:
     )
 
 
-def _openings(lines: Sequence[str]) -> list[tuple[str, ...]]:
-    """The first two words of each line that has two, without a number before them, in small letters."""
-    found = (NUMBERING.sub("", line, count=1).lower().split(None, SAME_OPENING_WORDS) for line in lines)
-    return [tuple(words[:SAME_OPENING_WORDS]) for words in found if len(words) >= SAME_OPENING_WORDS]
-
-
 def _ends_in_lines_that_open_alike(text: str) -> bool:
-    last = _openings(_lines(text)[-SAME_OPENING_LINES:])
-    return len(last) == SAME_OPENING_LINES and len(set(last)) == 1
+    """Whether the last three lines, without numbers before them, open with the same two words."""
+    last = [NUMBERING.sub("", line, count=1).split() for line in _lines(text)[-SAME_OPENING_LINES:]]
+    openings = {tuple(words[:SAME_OPENING_WORDS]) for words in last}
+    return len(last) == SAME_OPENING_LINES and len(openings) == 1 and len(*openings) == SAME_OPENING_WORDS
+
+
+def _opens_like(instruction: str) -> re.Pattern | None:
+    """Finds lines that open with an instruction's first two words, numbered or not; None for one word."""
+    words = NUMBERING.sub("", instruction, count=1).split()[:SAME_OPENING_WORDS]
+    if len(words) < SAME_OPENING_WORDS:
+        return None
+    opening = r"[ \t]+".join(map(re.escape, words))
+    return re.compile(rf"^{NUMBERING.pattern}{opening}(?!\S)", re.IGNORECASE | re.MULTILINE)
 
 
 def goes_on_to_a_question(instruction: str, text: str) -> bool:
     """Whether an answer poses a further question or task after its first line.
 
-    It does where a line opens as a heading of questions ("Q:", "Exercise 2:") and the first did not, or where
-    a line opens with the same two words as the instruction: "Name a star." after "Name a planet."
+    It does where a line opens as a heading of questions ("Q:", "Exercise 2:"), or with the same two words as
+    the instruction ("Name a star." after "Name a planet."), and the first line does not.
     """
     first, *others = _lines(text) or [""]
-    if NEW_QUESTION.match(first) is None and any(map(NEW_QUESTION.match, others)):
-        return True
-    asked, answered = _openings([instruction]), _openings([first])
-    return asked != answered and bool(set(asked) & set(_openings(others)))
+    following = "\n".join(others)
+    return any(
+        opening is not None and opening.match(first) is None and opening.search(following) is not None
+        for opening in (NEW_QUESTION, _opens_like(instruction))
+    )
 
 
 def leaks_delimiter(instruction: str, response_raw: str, finish_reason: str) -> bool:
