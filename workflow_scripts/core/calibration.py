@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import rankdata
 
-from workflow_scripts.core.critic import Judgement, Principle, auc, find_threshold, sigmoid
+from workflow_scripts.core.critic import DIGITS, Judgement, Principle, auc, find_threshold, sigmoid
 from workflow_scripts.core.critic_prior import mean_prior
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.metrics import rate
@@ -203,11 +203,12 @@ def _content_free_evidence(principles, content_free: Sequence[dict], margins, is
     """The content-free answers, their prior, and what P(yes) is worth without and with that taken off."""
     weights = [principle.weight for principle in principles]
     measured = mean_prior(content_free)
-    raw = margins + np.average([principle.prior for principle in principles], weights=weights)
+    taken_off = np.average([principle.prior for principle in principles], weights=weights)
+    raw = np.round(margins + taken_off, DIGITS)
     shift = np.average([measured[principle.id] for principle in principles], weights=weights)
     worth = {
         name: {key: metric["value"] for key, metric in _probability_metrics(values, is_good, items).items()}
-        for name, values in (("without_prior", raw), ("with_prior", raw - shift))
+        for name, values in (("without_prior", raw), ("with_prior", np.round(raw - shift, DIGITS)))
     }
     return {"content_free": list(content_free), "content_free_prior": measured, "worth_of_p_yes": worth}
 
