@@ -203,33 +203,13 @@ def human_labels():
     return [config["evaluation"]["labels"]] if config["evaluation"]["labels"] else []
 
 
-def comparisons():
-    """The pairs of arms to compare, primary first."""
-    primary = (config["statistics"]["primary"]["baseline"], config["statistics"]["primary"]["candidate"])
-    steps = [("base_raw", "base"), ("base", "sft"), ("sft", "sft-longer")]
-    for variant in sorted(config["dpo"]["variants"]):
-        steps += [("base", f"dpo-{variant}"), ("sft", f"dpo-{variant}"), ("sft-longer", f"dpo-{variant}")]
-    return [primary, *[pair for pair in steps if pair != primary]]
+def model_config():
+    """The config.json of a local base; none for a hub repository, whose sizes are in `budget.model`."""
+    path = config["base_model"]["path"]
+    return [f"{path}/config.json"] if path else []
 
 
-def registration_settings():
-    """What is registered: the statistics with the pairs of arms to compare, and the criteria of the claim."""
-    statistics = {**config["statistics"], "comparisons": comparisons()}
-    return canonical_json({"statistics": statistics, "claim": config["gates"]["claim"]})
-
-
-def gate_error_settings():
-    """What the error rates of the gates on a lift depend on."""
-    return canonical_json(
-        {
-            "gates": {gate: config["gates"][gate] for gate in ("sft", "dpo")},
-            "n": config["test_set"]["sizes"]["dev"],
-            "confidence": config["statistics"]["confidence"],
-            "planned_discordance": config["statistics"]["planned_discordance"],
-        }
-    )
-
-
-def comparison_settings():
-    """The statistics' settings with the pairs of arms to compare."""
-    return canonical_json({"statistics": {**config["statistics"], "comparisons": comparisons()}})
+def budget_benchmarks():
+    """The benchmark files that the configuration takes measured rates from, if it does."""
+    measured = config["budget"]["benchmarks"]
+    return sorted(map(str, Path(measured["directory"]).glob("*.jsonl"))) if measured else []
