@@ -125,6 +125,17 @@ def test_equal_and_doubled_pairs_stop(tmp_path):
     assert missed == {"chosen_equals_rejected", "duplicate_pairs", "untraceable_pairs"}
 
 
+def test_an_inverted_pair_stops(tmp_path):
+    def tamper(pairs):
+        return [{**pairs[0], "margin": -pairs[0]["margin"]}, *pairs[1:]]
+
+    assert run_gate(tmp_path, sound_sides(), tamper) == (1, "stop", {"inverted_pairs"})
+
+
+def test_too_few_pairs_stop(tmp_path):
+    assert run_gate(tmp_path, sound_sides(99)) == (1, "stop", {"pairs"})
+
+
 def test_the_audit_does_not_depend_on_the_order_of_the_pairs():
     pool = pool_of(sound_sides(60))
     pairs = preferences.select_pairs(pool, 2, 0.5)
