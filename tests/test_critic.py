@@ -268,7 +268,7 @@ def judgements_of(margins, name="one"):
 
 
 def calibrated(margins, target_precision=0.75):
-    """A report on margins of references and corruptions in turn; the first half of the items is of family x."""
+    """A report on margins of references and corruptions in turn; the first half of the items is family x."""
     half = len(margins) // 4
     items = [
         {"type": "t", "family": "x" if place < half else "y", "reference": "a", "corruption": "b"}

@@ -31,6 +31,7 @@ def measure_dev(dev, template, tokenizer, batch_size: int, evaluation: dict) -> 
     def measure(model) -> float:
         engine = TransformersEngine(model, tokenizer, batch_size=batch_size)
         generations = engine.generate(sent, seeds, sampling)
+        engine.audit.report("dev answers")
         responses = [cleaning.clean_response(generation.text) for generation in generations]
         right = [
             checks.score(check, response).success for check, response in zip(checked, responses, strict=True)
