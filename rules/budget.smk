@@ -5,18 +5,6 @@ budget/frontier.svg.
 """
 
 
-def model_config():
-    """The config.json of a local base; none for a hub repository, whose sizes are in `budget.model`."""
-    path = config["base_model"]["path"]
-    return [f"{path}/config.json"] if path else []
-
-
-def budget_benchmarks():
-    """The benchmark files that the configuration takes measured rates from, if it does."""
-    measured = config["budget"]["benchmarks"]
-    return sorted(map(str, Path(measured["directory"]).glob("*.jsonl"))) if measured else []
-
-
 rule plan_budget:
     input:
         script="workflow_scripts/plan_budget.py",

@@ -291,8 +291,8 @@ def test_a_file_that_is_no_plan_has_no_page(tmp_path, capsys, content):
         ({"price": 0}, "budget.price = 0"),
         ({"cap": "300"}, "this is text, give a number"),
         ({"session_hours": {"low": 40, "high": 35}}, "low is above high"),
-        ({"benchmarks": {"directory": "config", "gpu": "demo-cpu", "parameters": None}}, "no benchmark file"),
-        ({"benchmarks": {"directory": "config", "gpu": "cpu", "parameters": None}}, "benchmarks.gpu = 'cpu'"),
+        ({"benchmarks": {"directory": "config", "gpu": "demo-cpu"}}, "no benchmark file"),
+        ({"benchmarks": {"directory": "config", "gpu": "cpu"}}, "benchmarks.gpu = 'cpu'"),
     ],
 )
 def test_a_wrong_budget_is_refused_before_any_job(changes, named):
