@@ -1,6 +1,7 @@
 """What counts as the same: normalised equality, near duplicates, n-gram coverage, skeletons and frames."""
 
 import random
+import time
 
 import pytest
 from datasketch import MinHash
@@ -161,6 +162,8 @@ def test_coverage_looks_at_each_text_of_a_record():
         ("Write 3 words that rhyme with `cat`.", "write _ words that rhyme with _"),
         ("List 12 tools.", "list _ tools"),
         ("Pick the black thing from cat, frog and milk.", "pick the black thing from _"),
+        ("Reverse the list harp, fig, bus.", "reverse the list _"),
+        ("Say harp, fig, bus backwards, last word first.", "say _ backwards, last word first"),
         ("Don't say why it's late.", "don't say why it's late"),
         ("Write a poem about the sea", "write a poem about the sea"),
     ],
@@ -196,7 +199,7 @@ def test_every_instruction_has_the_frame_of_its_cluster(cluster):
     texts = [" ".join(words) for words in cluster]
     frame = skeletons.frame_of(texts)
     assert len(frame.gaps) == len(frame.words) + 1
-    assert all(frame.pattern().fullmatch(f"{text} ") for text in texts)
+    assert all(frame.fits(words) for words in cluster)
     if len(texts) == 1:
         assert str(frame) == texts[0]
 
@@ -211,3 +214,13 @@ def test_excess_of_a_skeleton():
     assert skeletons.excess(texts, None) == {}
     assert skeletons.excess(texts, 3) == {}
     assert skeletons.excess(texts, 1) == {2: Match(0, 1.0), 3: Match(0, 1.0)}
+
+
+@pytest.mark.parametrize(
+    "text", ["a, " * 30_000, "[" * 90_000, "“" * 90_000, "a and " * 15_000, "<<" * 45_000]
+)
+def test_a_skeleton_of_a_long_text_takes_no_long_time(text):
+    start = time.process_time()
+    skeletons.skeleton(text)
+    skeletons.SkeletonIndex(["the a the b", "the c d the"], ["c/0", "c/0"]).match("the " * 20_000)
+    assert time.process_time() - start < 1

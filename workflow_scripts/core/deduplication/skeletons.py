@@ -17,15 +17,20 @@ SLOT = "_"
 LEAST_WORDS = 3
 
 NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_QUOTED = re.compile(
+    r"\"[^\"]*\"|“[^“”]*”|‘[^‘’]*’|(?<!\w)'[^']*'(?!\w)|`[^`]*`|\[[^\[\]]*\]|<<[^<>]*>>",
+)
+_AFTER_COLON = re.compile(r"(?<=:) .+")
+_NUMBER = re.compile(rf"\b(?:\d+(?:[.,]\d+)*|{'|'.join(NUMBERS)})\b")
 _ITEM = r"[\w'-]+"
-# In this order: what is quoted or bracketed, what follows a colon, numbers, enumerations, slots side by side.
-_SLOTS = [
-    re.compile(r"\"[^\"]*\"|“[^”]*”|‘[^’]*’|(?<!\w)'[^']*'(?!\w)|`[^`]*`|\[[^\]]*\]|<<[^>]*>>"),
-    re.compile(r"(?<=:) .+"),
-    re.compile(rf"\b(?:\d+(?:[.,]\d+)*|{'|'.join(NUMBERS)})\b"),
-    re.compile(rf"{_ITEM}(?:, {_ITEM})*,? (?:and|or) {_ITEM}|{_ITEM}(?:, {_ITEM}){{2,}}"),
-    re.compile(rf"{SLOT}(?:[ ,]+(?:(?:and|or) )?{SLOT})+"),
-]
+_ITEMS = re.compile(rf"{_ITEM}((?:, {_ITEM})*)((?:,? (?:and|or) {_ITEM})?)")
+_SLOTS = re.compile(rf"{SLOT}(?:[ ,]+(?:(?:and|or) )?{SLOT})+")
+
+
+def _enumeration(found: re.Match) -> str:
+    """A slot for three items or more, or two joined by a word; a single word or "here, there" as it is."""
+    commas, joined = found.groups()
+    return SLOT if joined or commas.count(",") > 1 else found[0]
 
 
 def skeleton(text: str) -> str:
@@ -33,12 +38,10 @@ def skeleton(text: str) -> str:
 
     Such parts are what is quoted or in brackets, what follows a colon, numbers in digits or words, and
     enumerations of single words. "Sort from low to high: six, two." becomes "sort from low to high: _",
-    "Give the opposites of hot and wet." becomes "give the opposites of _".
+    "Give the opposites of hot and wet." becomes "give the opposites of _". Takes time linear in the text.
     """
-    found = normalise(text)
-    for slot in _SLOTS:
-        found = slot.sub(f" {SLOT}" if slot is _SLOTS[1] else SLOT, found)
-    return found
+    found = _AFTER_COLON.sub(f" {SLOT}", _QUOTED.sub(SLOT, normalise(text)))
+    return _SLOTS.sub(SLOT, _ITEMS.sub(_enumeration, _NUMBER.sub(SLOT, found)))
 
 
 def _words(text: str) -> list[str]:
@@ -84,11 +87,14 @@ class Frame:
         mixed = [parts[0], *(part for pair in zip(self.words, parts[1:], strict=True) for part in pair)]
         return " ".join(part for part in mixed if part)
 
-    def pattern(self) -> re.Pattern:
-        """Matches the words of a text, joined by spaces and with one at the end, that has this frame."""
-        gaps = [rf"(?:\w+ ){{{least},{most}}}" for least, most in self.gaps]
-        pairs = zip(self.words, gaps[1:], strict=True)
-        return re.compile(gaps[0] + "".join(f"{re.escape(word)} {gap}" for word, gap in pairs))
+    def fits(self, words: Sequence[str]) -> bool:
+        """Whether a list of words has this frame, with no gap shorter or longer than in the cluster."""
+        ends = {0}  # where the words that are accounted for may end
+        for word, (least, most) in zip(self.words, self.gaps, strict=False):
+            places = {end + gap for end in ends for gap in range(least, most + 1)}
+            ends = {place + 1 for place in places if place < len(words) and words[place] == word}
+        least, most = self.gaps[-1]
+        return any(least <= len(words) - end <= most for end in ends)
 
 
 def _gap_lengths(words: Sequence[str], shared: Sequence[str]) -> list[int]:
@@ -129,8 +135,8 @@ class SkeletonIndex:
             cluster: frame_of(references[position] for position in positions)
             for cluster, positions in members.items()
         }
-        self._patterns = [
-            (self.frames[cluster].pattern(), positions[0])
+        self._templates = [
+            (self.frames[cluster], positions[0])
             for cluster, positions in members.items()
             if len(self.frames[cluster].words) >= LEAST_WORDS
         ]
@@ -140,8 +146,8 @@ class SkeletonIndex:
         position = self._skeletons.get(skeleton(text))
         if position is not None:
             return Match(position, 1.0)
-        words = " ".join([*_words(text), ""])
-        return next((Match(first, 1.0) for frame, first in self._patterns if frame.fullmatch(words)), None)
+        words = _words(text)
+        return next((Match(first, 1.0) for frame, first in self._templates if frame.fits(words)), None)
 
 
 def matches(
