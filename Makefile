@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo run report gates performance benchmark-compare dag demo-base test test-integration lint clean setup
+.PHONY: help demo run report gates performance benchmark-compare benchmark-deduplication dag demo-base test test-integration lint clean setup
 
 # May be given on the command line: make demo SEED=2 RESULTS=results-seed-2 CORES=4 CONFIG="a.yaml b.yaml" ARGS=--dry-run
 CORES ?=
@@ -69,6 +69,9 @@ gates: $(INSTALLED)  ## print how often the sft and dpo gates err, for this conf
 
 benchmark-compare: $(INSTALLED_DEV)  ## time compare on 10,000 items against plain resampling
 	@$(VENV)/bin/python -m benchmarks.compare_speed
+
+benchmark-deduplication: $(INSTALLED_DEV)  ## deduplicate a million synthetic records: time, memory, recall (minutes)
+	@$(VENV)/bin/python -m benchmarks.deduplication
 
 performance: $(INSTALLED)  ## write docs/performance.md from the last run's benchmarks
 	@$(VENV)/bin/python -m workflow_scripts.performance_table --benchmarks $(BENCHMARKS) \

@@ -216,11 +216,9 @@ def test_excess_of_a_skeleton():
     assert skeletons.excess(texts, 1) == {2: Match(0, 1.0), 3: Match(0, 1.0)}
 
 
-@pytest.mark.parametrize(
-    "text", ["a, " * 30_000, "[" * 90_000, "“" * 90_000, "a and " * 15_000, "<<" * 45_000]
-)
-def test_a_skeleton_of_a_long_text_takes_no_long_time(text):
+@pytest.mark.parametrize("part", ["a, ", "a and ", "[", "“", "<<", "1,", "'"])
+def test_a_skeleton_of_a_long_text_takes_no_long_time(part):
     start = time.process_time()
-    skeletons.skeleton(text)
+    skeletons.skeleton(part * 30_000)
     skeletons.SkeletonIndex(["the a the b", "the c d the"], ["c/0", "c/0"]).match("the " * 20_000)
     assert time.process_time() - start < 1
