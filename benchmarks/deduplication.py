@@ -136,11 +136,12 @@ def datasketch_repeats(texts: list[str], parameters: near.NearParameters) -> int
     return found
 
 
-def timed(work) -> tuple[float, object]:
-    """Seconds that a call took, and what it gave."""
-    start = time.perf_counter()
+def timed(work) -> tuple[str, float, object]:
+    """The time that a call took, in words, its seconds of processor time, and what it gave."""
+    wall, processor = time.perf_counter(), time.process_time()
     result = work()
-    return time.perf_counter() - start, result
+    wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    return f"{wall:.1f} s, {processor:.1f} s of processor time", processor, result
 
 
 def main() -> None:
@@ -152,29 +153,30 @@ def main() -> None:
     count = parser.parse_args().records
     parameters = near.NearParameters()
     texts, kinds = synthetic_records(count)
-    print(f"records                            {count}")
+    print(f"records: {count}")
 
-    seconds, same = timed(lambda: exact.repeats(texts))
-    print(f"exact duplicates: seconds          {seconds:.1f}")
+    took, _, same = timed(lambda: exact.repeats(texts))
+    print(f"exact duplicates: {took}")
     injected = np.flatnonzero(kinds == "exact")
     recall = np.mean([position in same for position in injected])
-    print(f"exact duplicates: recall           {recall:.6f} of {len(injected)} injected")
+    print(f"exact duplicates: recall {recall:.6f} of {len(injected)} injected")
 
     rest = [text for position, text in enumerate(texts) if position not in same]
-    seconds, alike = timed(lambda: near.repeats(near.sign(rest, parameters), parameters))
-    print(f"near duplicates: seconds           {seconds:.1f}, {len(alike)} of {len(rest)} found")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if sys.platform == "darwin" else 1024)
-    print(f"peak memory of both, MiB           {peak:.0f}")
+    took, _, alike = timed(lambda: near.repeats(near.sign(rest, parameters), parameters))
+    print(f"near duplicates: {took}, {len(alike)} of {len(rest)} found")
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    print(f"peak memory of both: {peak / 2**30:.1f} GiB")
 
     found, there = measure_recall(texts, kinds, parameters)
-    print(f"near duplicates: recall            {found / there:.6f} of {there} pairs above the threshold")
+    print(f"near duplicates: recall {found / there:.6f} of {there} pairs at {parameters.threshold} or above")
 
     part = rest[:LIBRARY_RECORDS]
-    ours, alike = timed(lambda: near.repeats(near.sign(part, parameters), parameters))
-    theirs, number = timed(lambda: datasketch_repeats(part, parameters))
-    print(f"{len(part)} records with rensa       {ours:.1f} s, {len(alike)} found")
-    print(f"{len(part)} records with datasketch  {theirs:.1f} s, {number} found")
-    print(f"datasketch / rensa                 {theirs / ours:.1f}")
+    took, ours, alike = timed(lambda: near.repeats(near.sign(part, parameters), parameters))
+    print(f"{len(part)} records with rensa: {took}, {len(alike)} found")
+    took, theirs, number = timed(lambda: datasketch_repeats(part, parameters))
+    print(f"{len(part)} records with datasketch: {took}, {number} found")
+    print(f"datasketch / rensa, processor time: {theirs / ours:.1f}")
 
 
 if __name__ == "__main__":
