@@ -60,6 +60,11 @@ def repeated(rows: list[dict]) -> list[dict]:
     return [{**row, "instruction": rows[0]["instruction"]} for row in rows]
 
 
+def looping(rows: list[dict]) -> list[dict]:
+    """Responses that repeat a word until they are cut off."""
+    return some(rows, response_raw=" owl" * 60, finish_reason="length")
+
+
 def swapped(rows: list[dict]) -> list[dict]:
     """A reference that is the careless mistake of its item."""
     return [{**rows[0], "reference": rows[0]["corruption"]}, *rows[1:]]
@@ -72,7 +77,7 @@ def swapped(rows: list[dict]) -> list[dict]:
         ("test_set", measure_items, swapped, "references_rejected"),
         ("pilot", measure_pilot, lambda rows: some(rows, finish_reason="length"), "token_limit_rate"),
         ("pilot", measure_pilot, repeated, "duplicate_instruction_rate"),
-        ("pilot", measure_pilot, lambda rows: some(rows, response_raw=" owl" * 60), "runaway_rate"),
+        ("pilot", measure_pilot, looping, "runaway_rate"),
         (
             "generation",
             measure_generation,
