@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -311,6 +312,26 @@ rule all:
     default_target: True
     input: "<results>/budget/plan.json", "<results>/budget/frontier.svg"
 """
+
+
+MODEL_RULES = re.compile(
+    r"(base_model|contamination_guard|sentinels|critic_calibration|pilot|generate_shard|sample_candidates"
+    r"|respond|respond_again|train_\w+|merge_\w+) +(\d+)"
+)
+
+
+def test_the_plan_counts_the_jobs_that_the_workflow_has(tmp_path, demo):
+    """A rule that is added to the workflow and loads a model must be added to the plan."""
+    places = json.dumps({name: str(tmp_path / name) for name in ("results", "logs", "benchmarks", "reports")})
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", "--nolock"]
+    ran = subprocess.run(
+        [*command, "--config", f"pathvars={places}"], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    statistics = ran.stdout.split("Job stats:")[1].split("total")[0]
+    counts = dict(MODEL_RULES.findall(statistics))
+    assert {"respond", "respond_again", "sentinels", "train_sft_longer"} <= counts.keys()
+    assert sum(map(int, counts.values())) == sum(stage["jobs"] for stage in demo["stages"])
 
 
 @pytest.mark.parametrize("overlay", [None, REFERENCE])

@@ -24,6 +24,7 @@ STAGES = {
     "sample_candidates": "pairs",
     "train_dpo": "dpo",
     "respond": "evaluation",
+    "respond_again": "evaluation",
 }
 BASE_ARMS = ("base", "base_raw")
 SHORTEST_WORK = (
@@ -82,6 +83,9 @@ def _units(entry: dict, work: Work, settings: dict) -> Range | None:
         return work.units / settings["preferences"]["shards"]
     if rule == "respond":
         return exactly(sizes["test" if wildcards.get("evaluation") == "evaluation" else "dev"])
+    if rule == "respond_again":
+        repeats = settings["evaluation"].get("repeats")
+        return exactly(repeats["items"]) if repeats else None
     if rule == "train_dpo":
         primary = settings["statistics"]["primary"]["candidate"].removeprefix("dpo-")
         return work.units if wildcards.get("variant") == primary else None

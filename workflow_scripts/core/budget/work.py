@@ -82,13 +82,17 @@ def _dev_answers(lengths: Lengths, count: float) -> dict[str, Term]:
 
 
 def baseline_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
-    """The base's two arms on dev and test, and the critic's calibration on two answers an item."""
+    """The base's two arms on dev and test, and the critic's calibration on two answers an item.
+
+    Jobs beside these five: the base's identity, the guard, and the sentinels, which are few. The guard alone
+    reads no weights.
+    """
     answers = sizes.dev + sizes.test
     judged = 2 * settings["test_set"]["sizes"]["calibration"]
     terms = _answers(lengths.completion_prompt + lengths.raw_prompt, lengths, answers)
     terms["generated_tokens"] = Term(lengths.response * (2 * answers), "decode")
     terms["judged_tokens"] = Term(lengths.judgement * judged, "prefill")
-    return Work("baseline_evaluation", "answers", exactly(2 * answers + judged), terms, jobs=7, loads=6)
+    return Work("baseline_evaluation", "answers", exactly(2 * answers + judged), terms, jobs=8, loads=7)
 
 
 def sft_data_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
@@ -150,9 +154,9 @@ def dpo_work(name: str, variant: dict, sizes: Sizes, lengths: Lengths) -> Work:
 def evaluation_work(sizes: Sizes, lengths: Lengths, arms: int, dev_arms: int, settings: dict) -> Work:
     """`arms` trained arms on test, `dev_arms` on dev, one process each; and answers that are repeated."""
     repeats = settings["evaluation"].get("repeats")
-    repeated = 4 * repeats["items"] if repeats else 0  # two arms, with the same and with another batch size
-    answers = arms * sizes.test + dev_arms * sizes.dev + repeated
-    jobs = arms + dev_arms + (2 if repeats else 0)
+    again = 4 if repeats else 0  # two arms, with the same and with another batch size
+    answers = arms * sizes.test + dev_arms * sizes.dev + again * (repeats["items"] if repeats else 0)
+    jobs = arms + dev_arms + again
     terms = _answers(lengths.completion_prompt, lengths, answers)
     return Work("evaluation", "answers", exactly(answers), terms, jobs=jobs, loads=jobs)
 
