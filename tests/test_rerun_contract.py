@@ -153,6 +153,7 @@ def test_editing_a_comment_in_a_caption_reruns_the_report_alone(copy):
         "critic.py",
         "cleaning.py",
         "deduplication/exact.py",
+        "deduplication/near.py",
         "preferences.py",
         "training.py",
         "gates.py",
