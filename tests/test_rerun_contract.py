@@ -225,7 +225,7 @@ def test_a_level_changed_after_the_responses_reruns_no_response_and_is_a_deviati
     direct = {job for job in graph if job.rule in rules}
     found = dry_run(copy)
     assert found == with_downstream(direct, graph)
-    assert not {job.rule for job in found} & {"respond", "score", "train_dpo"}
+    assert not {job.rule for job in found} & {"respond", "respond_again", "score", "train_dpo"}
     result = run_snakemake(copy, "--cores", "2", "results/statistics/comparisons.json")
     assert result.returncode == 0, result.stdout[-3000:]
     after = json.loads((copy / REGISTRATION).read_text())
