@@ -244,6 +244,22 @@ def test_an_assistant_is_stopped_by_what_it_does(assistant, tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("sign", "passing"), [("assistant_voice", 10), ("chat_marker", 10), ("eos_after_answer", 37)]
+)
+def test_how_many_of_sixty_stop(tmp_path, sign, passing):
+    for count, stops in ((passing, set()), (passing + 1, {f"{sign}_rate"})):
+        rows = [outcome(str(place), **{sign: place < count}) for place in range(60)]
+        assert missed(contamination_gate(rates.sentinel_report(rows, None, {}), tmp_path)) == stops
+
+
+def test_eleven_of_sixty_that_turn_one_way_stop(tmp_path):
+    recorded = [outcome(str(place)) for place in range(60)]
+    for count, stops in ((10, set()), (11, {"deviation_p"})):
+        rows = [outcome(str(place), self_continuation=place < count) for place in range(60)]
+        assert missed(contamination_gate(rates.sentinel_report(rows, recorded, {}), tmp_path)) == stops
+
+
 def test_a_base_that_behaves_otherwise_than_recorded_is_stopped(base, assistant, tmp_path):
     """As when a server wraps prompts by itself: the weights are the recorded ones, what comes back is not."""
     recorded = tmp_path / "recorded.json"
