@@ -210,6 +210,22 @@ def test_an_environment_s_comment_reruns_nothing_and_its_pin_reruns_its_rules(co
     assert "test_set" not in {job.rule for job in found}
 
 
+def test_editing_the_model_card_reruns_nothing_and_what_is_loaded_does(copy):
+    base = copy / "resources/demo_base"
+    for name in ("README.md", "measured.json", "training.json"):
+        (base / name).write_text((base / name).read_text() + "\n")
+    assert dry_run(copy) == set()
+    edit(base / "generation_config.json", "{", "{ ")
+    assert "base_model" in {job.rule for job in dry_run(copy)}
+
+
+def test_a_sentinel_reruns_the_guard_and_what_follows(copy, graph):
+    edit(copy / "config/sentinels.yaml", "Tell me a joke.", "Tell me a riddle.")
+    direct = {job for job in graph if "config/sentinels.yaml" in job.inputs}
+    assert {"sentinels", "contamination_guard"} <= {job.rule for job in direct}
+    assert dry_run(copy) == with_downstream(direct, graph)
+
+
 def test_editing_a_prompt_reruns_the_rules_that_use_it(copy, graph):
     prompt = "config/prompts/critic.j2"
     (copy / prompt).write_text((copy / prompt).read_text().replace("Verdict", "Judgement"))
