@@ -49,6 +49,16 @@ def draw_gpus(rows: list[dict], cap: float | None) -> alt.Chart:
     return chart.properties(width=WIDTH, height=HEIGHT)
 
 
+def reach_in_words(row: dict) -> str:
+    """How far a budget goes: stages, records, test items and the smallest lift that they find."""
+    parts = [row["reach"]] + ([f"{row['records']} records"] if row["records"] else [])
+    parts += [f"{len(row['ablations'])} ablations"] if row["ablations"] else []
+    parts.append(f"N = {row['test_items']}")
+    if row["detectable_lift"] is not None:
+        parts.append(f"lift from {100 * row['detectable_lift']:.1f} pp")
+    return ", ".join(parts)
+
+
 def draw_frontier(rows: list[dict]) -> alt.Chart:
     """For each budget that buys something: the spending, and in words how far it goes."""
     bars = [
@@ -56,7 +66,7 @@ def draw_frontier(rows: list[dict]) -> alt.Chart:
             "budget": f"${row['budget']:g}",
             "low": row["dollars"]["low"],
             "high": row["dollars"]["high"],
-            "words": f"{row['reach']}, N = {row['test_items']}, {row['records']} records",
+            "words": reach_in_words(row),
         }
         for row in rows
         if row["affordable"]
@@ -78,7 +88,7 @@ def tell(plan: dict) -> str:
         for row in plan["gpus"]
     ]
     bought = [
-        f"${row['budget']:g}: {row['reach']}, N = {row['test_items']} on {row['gpu_name']}"
+        f"${row['budget']:g}: {reach_in_words(row)}, on {row['gpu_name']}"
         if row["affordable"]
         else f"${row['budget']:g}: nothing"
         for row in plan["frontier"]
