@@ -232,6 +232,17 @@ def test_editing_a_prompt_reruns_the_rules_that_use_it(copy, graph):
     assert dry_run(copy) == with_downstream({job for job in graph if prompt in job.inputs}, graph)
 
 
+def test_no_arm_answers_a_test_item_before_the_plan_is_registered(finished_run):
+    text = run_snakemake(finished_run, "--dry-run", "--forceall", "--quiet", "host").stdout
+    jobs = [block for block in text.split("\nrule ")[1:] if block.startswith("respond:")]
+    waits = {re.search(r"output: results/(\w+)/", job)[1]: [] for job in jobs}
+    for job in jobs:
+        found = re.search(r"input: (.*)\n.*output: results/(\w+)/", job)
+        waits[found[2]].append(REGISTRATION in found[1].split(", "))
+    assert all(waits["evaluation"]) and len(waits["evaluation"]) == 6
+    assert not any(waits["dev_evaluation"]) and waits["dev_evaluation"]
+
+
 def test_a_level_changed_after_the_responses_reruns_no_response_and_is_a_deviation(copy, graph):
     """The plan that was registered before the first response stays on record, and the change beside it."""
     edit(copy / TINY, "statistics:\n", "statistics:\n  alpha: 0.05\n")
