@@ -1,10 +1,13 @@
 """Checks: fair to surface form, strict about content, blind to length, and never a crash."""
 
+import random
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.core import checks
+from workflow_scripts.core import checks, tasks
 
 EXACT = {"kind": "exact", "accepted": ["cherry", "cherry is red"]}
 SEQUENCE = {"kind": "sequence", "words": [["cold"], ["small", "little"]]}
@@ -131,3 +134,102 @@ def test_a_long_answer_of_many_lines_is_judged_on_content():
     many = {"kind": "sequence", "words": ["fox", "cup"] * 600}
     assert checks.score(many, "\n".join(["fox,", "cup,"] * 600)) == checks.RIGHT
     assert checks.score(many, "\n".join(["fox,", "cup,"] * 600 + ["fig"])).reason == "too many words"
+
+
+# ---- long responses
+
+
+def one_check_of_each_kind():
+    """{kind, or the parts of an all_of: an item with such a check}, from both task files."""
+    found = {}
+    for path in ("config/tasks/microworld.yaml", "config/tasks/general.yaml"):
+        for family in tasks.load_tasks(path).families:
+            draft = tasks.draw_item(family, random.Random(1))
+            found.setdefault("+".join(sorted(checks.kinds_in(draft.check))), draft)
+    return found
+
+
+DRAFTS = one_check_of_each_kind()
+# What regular expressions with neighbouring repeats, and parsers, are slow on; two that grow in NFKC.
+FILLERS = [".", '."', "!? ", " ", "\t\n", " .", "a", "a-", "word ", "fox, ", "9", "9,999", "1. a\n", "- a\n"]
+FILLERS += ["[", "[a]", "*", "*a* ", "<<a>>", '{"a":', '"', "A b. ", "a\n\n", "a: b\n", "\u3316", "\ufdfa"]
+
+
+def seconds(check, response):
+    """Processor time of one verdict: other processes do not count."""
+    start = time.process_time()
+    checks.score(check, response)
+    return time.process_time() - start
+
+
+@pytest.mark.parametrize("kind", DRAFTS)
+def test_a_response_of_a_million_characters_is_scored_in_under_a_second(kind):
+    draft = DRAFTS[kind]
+    for filler in ("word ", f"{draft.reference} ", "."):
+        response = (filler * 10**6)[: 10**6]
+        assert seconds(draft.check, response) < 1, filler
+
+
+@pytest.mark.parametrize("kind", DRAFTS)
+def test_no_filler_is_slow(kind):
+    """A time that grows with the square of the length would be minutes here."""
+    draft = DRAFTS[kind]
+    for filler in FILLERS:
+        response = (filler * 10**5)[: 10**5] + draft.reference
+        assert seconds(draft.check, response) < 1, filler
+
+
+def test_every_kind_is_among_the_timed_ones():
+    assert set().union(*(checks.kinds_in(draft.check) for draft in DRAFTS.values())) == checks.KINDS.keys()
+
+
+# ---- kinds that no item of the test files pins down
+
+
+@pytest.mark.parametrize(
+    ("check", "response", "success"),
+    [
+        ({"kind": "number", "value": 1234}, "1,234", True),
+        ({"kind": "number", "value": 1234}, "12,34", False),
+        ({"kind": "number", "value": 1234}, "001234.00", True),
+        ({"kind": "number", "value": 1234}, "1234.5", False),
+        ({"kind": "number", "value": 342}, "Three hundred and forty-two.", True),
+        ({"kind": "number", "value": -5}, "\u22125", True),
+        ({"kind": "number", "value": 5}, "9" * 100_000, False),
+        ({"kind": "mentions", "accepted": ["Paris"]}, "Parisian", False),
+        ({"kind": "mentions", "accepted": ["C\u00f4te d'Ivoire"]}, "It is C\u00f4te d\u2019Ivoire!", True),
+        ({"kind": "json_object", "members": {"a": 1}}, '{"a": true}', False),
+        ({"kind": "json_object", "members": {"a": True}}, '{"a": 1}', False),
+        ({"kind": "json_object", "members": {"a": 1}}, '{"a": 2, "a": 1}', False),
+        ({"kind": "json_array", "items": [1, None]}, "[1, null]", True),
+        ({"kind": "json_array", "items": [1]}, "[NaN]", False),
+        ({"kind": "sentence_count", "at_least": 2, "at_most": 2}, "It is 3.5 m. Yes!", True),
+        ({"kind": "sentence_count", "at_least": 2, "at_most": 2}, '"Go." "No?"', True),
+        ({"kind": "word_count", "at_least": 3, "at_most": 3}, "well-known \u2014 old things", True),
+        ({"kind": "paragraph_count", "at_least": 2, "at_most": 2}, "a\n \t\n\n\nb\nc", True),
+        ({"kind": "includes", "words": ["river"]}, "rivers", False),
+        ({"kind": "verbatim", "expected": "Na"}, "NA", False),
+        ({"kind": "number_format", "expected": "1,200"}, "1200", False),
+        ({"kind": "mask", "pattern": "A9"}, "\u00c49", False),
+        ({"kind": "quoted", "at_least": 1}, "\u201cyes\u201d", True),
+        ({"kind": "quoted", "at_least": 1}, '"yes" "no"', False),
+        ({"kind": "members", "pools": [["Mars", "Venus"]], "counts": [1]}, "mars", True),
+        ({"kind": "sequence", "words": ["One", ["Two", "2"]]}, "one, 2", True),
+    ],
+)
+def test_cases_to_be_sure_of(check, response, success):
+    assert checks.score(check, response).success is success
+
+
+@given(st.sampled_from(list(DRAFTS.values())), st.text())
+def test_no_check_accepts_nothing_or_crashes_on_anything(draft, response):
+    assert checks.score(draft.check, response).reason
+    for nothing in ("", " \n", "...", '""'):
+        assert not checks.score(draft.check, nothing).success
+
+
+def test_all_of_gives_the_reason_of_the_first_part_that_fails():
+    check = {"kind": "all_of", "checks": [EXACT, {"kind": "word_count", "at_least": 2, "at_most": 2}]}
+    assert checks.score(check, "cherry").reason == "too few words"
+    assert checks.score(check, "plum").reason == "another answer"
+    assert checks.kinds_in(check) == {"all_of", "exact", "word_count"}

@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from workflow_scripts import test_set, test_set_audit
-from workflow_scripts.core import schemas, task_splits, tasks
+from workflow_scripts.core import checks, schemas, task_splits, tasks
 from workflow_scripts.core.deduplication.exact import normalise
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.hashing import sha256_text
 
 MICROWORLD = "config/tasks/microworld.yaml"
 WORLD = tasks.load_tasks(MICROWORLD)
@@ -52,6 +53,13 @@ def test_items_are_distinct_held_out_and_stratified():
     families = Counter(item["family"] for item in items if item["split"] == "test")
     assert families["list"] == families["without"] == 10
     assert len(families) == len(WORLD.families)
+
+
+def test_the_items_of_the_micro_world_stay_what_they_are():
+    """The shipped results and the base's measured rates are about exactly these."""
+    items = task_splits.draw_splits(WORLD, {"test": 1000, "dev": 600, "calibration": 300}, 20)
+    digest = sha256_text("".join(item["item_id"] for item in items))
+    assert digest == "d962987a57e2118d4dda3fad20f80d15db373dc2c342aab85b1fdf5750cb1d3c"
 
 
 def test_items_are_a_function_of_seed_and_sizes():
@@ -130,6 +138,17 @@ def test_commands_write_the_same_bytes_twice_and_a_clean_audit(tmp_path):
     assert metrics.pop("capacity_ratio") == 4.0
     assert [metrics.pop(f"items_{split}") for split in SIZES] == list(SIZES.values())
     assert set(metrics.values()) == {0.0}
+    assert report["metrics"]["references_rejected"]["n"] == sum(SIZES.values())
+    assert report["checks"].keys() == {json.loads(row["check"])["kind"] for row in rows} | {
+        "exact",
+        "sentence",
+    }
+    for counts in report["checks"].values():
+        assert counts["surface_forms"] > 5 * counts["items"] and counts["corruptions"] > 4 * counts["items"]
+        assert counts["surface_forms_rejected"] == counts["corruptions_accepted"] == 0
+    for column in ("surface_forms_rejected", "corruptions_accepted"):
+        tried = sum(counts[column.rsplit("_", 1)[0]] for counts in report["checks"].values())
+        assert report["metrics"][column]["n"] == tried
     assert sum(report["items_by_phrasing"].values()) == sum(SIZES.values())
 
 
@@ -160,6 +179,23 @@ def test_an_audit_finds_planted_faults(tmp_path):
         assert metrics[name] == 1.0, name
         assert len(report["examples"][name]) == 1
     assert report["examples"]["references_rejected"][0]["reference"] == "no idea"
+
+
+def test_an_audit_finds_a_check_that_fails_long_answers(tmp_path, monkeypatch):
+    """The rule of the published failure, put into one kind of check, is seen on the items alone."""
+    _, flags = run(tmp_path)
+    real = checks.CHECKS["sentence"]
+
+    def legacy(response, **arguments):
+        return checks.Verdict(False, "too long") if len(response) > 500 else real(response, **arguments)
+
+    monkeypatch.setitem(checks.CHECKS, "sentence", legacy)
+    report = audit(tmp_path, flags)
+    rejected = report["metrics"]["surface_forms_rejected"]["value"]
+    assert rejected == report["checks"]["sentence"]["items"] > 0
+    assert report["metrics"]["references_rejected"]["value"] == 0.0
+    example = report["examples"]["surface_forms_rejected"][0]
+    assert example["text"] == "long" and len(example["tried"]) > 500
 
 
 def test_a_size_that_cannot_be_filled_leaves_nothing(tmp_path, capsys):

@@ -7,6 +7,8 @@ from itertools import groupby
 ARTICLES = {"a", "an", "the"}
 BULLET = re.compile(r"^[ \t]*(?:[-*•]|\d{1,3}[.)])[ \t]+", re.MULTILINE)
 SEPARATORS = re.compile(r"[\s,;]+")
+# Squared words (up to 6 letters) and Arabic ligatures (up to 18).
+WHOLE_WORDS = re.compile("[\u3300-\u33ff\ufdf0-\ufdfc]+")
 EDGES = "\"'`“”‘’*_"
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 # One mark is enough to find an end: `[.!?]+` would try a long row of marks from each of its members.
@@ -14,14 +16,19 @@ SENTENCE_END = re.compile(r"[.!?][\"'”’)*_]*\s")
 AFTER_SENTENCE = re.compile(r"(?<=[.!?])[\"'”’)*_]*\s+")
 
 
+def compatible(text: str) -> str:
+    """The text in NFKC, but for characters that stand for whole words, which would make it far longer."""
+    return unicodedata.normalize("NFKC", WHOLE_WORDS.sub("\ufffd", text))
+
+
 def normal(response: str) -> str:
     """The response in NFKC, without surrounding space."""
-    return unicodedata.normalize("NFKC", response).strip()
+    return compatible(response).strip()
 
 
 def tidy(response: str) -> str:
     """The response in NFKC, without list bullets, surrounding space and closing punctuation."""
-    text = BULLET.sub("", unicodedata.normalize("NFKC", response)).strip()
+    text = BULLET.sub("", compatible(response)).strip()
     return text.rstrip(".!").rstrip()
 
 
@@ -44,7 +51,7 @@ def words(response: str) -> list[str]:
 
 def prose_words(text: str) -> list[str]:
     """The words of a text, case folded; "well-known" and "don't" are one word each."""
-    return [word.casefold() for word in WORD.findall(unicodedata.normalize("NFKC", text))]
+    return [word.casefold() for word in WORD.findall(compatible(text))]
 
 
 def spaced_words(text: str) -> list[str]:
