@@ -124,6 +124,17 @@ def test_a_guard_that_knows_one_chat_format_alone_is_noticed(model, items, tmp_p
     assert {name for name, part in report["negative_control"].items() if part["found"]} == {"ChatML"}
 
 
+def test_the_control_fires_where_chat_tokens_are_in_the_vocabulary(items, tmp_path):
+    """As in Qwen2.5, whose base has them too: there the markers are special tokens, not text."""
+    tokens = ("<|im_start|>", "<|im_end|>")
+    model = tiny_models.make_qwen2(tmp_path / "chat-vocabulary", 0, tokens)
+    chat = tmp_path / "chat.j2"
+    chat.write_text("<|im_start|>user\n{{ instruction }}<|im_end|>\n")
+    report, metrics = guard(model, items, tmp_path, templates=[*TEMPLATES, chat])
+    assert metrics["negative_control_fired"] == 1 and metrics["special_tokens_in_prompts"] == 40
+    assert report["found"][str(chat)][0]["tokens"] == list(tokens)
+
+
 def test_a_template_with_an_unknown_variable_is_refused(items, tmp_path):
     path = tmp_path / "odd.j2"
     path.write_text("{{ instruction }} {{ system }}")
