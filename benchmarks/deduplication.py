@@ -51,7 +51,7 @@ def synthetic_records(count: int) -> tuple[list[str], np.ndarray]:
     begun = lines(rng, openings, 1, 1, count)
     ended = lines(rng, words, *WORDS, count)
     kinds = rng.choice(["new", "exact", "near"], count, p=[1 - 2 * INJECTED, INJECTED, INJECTED])
-    kinds[: count // 10] = "new"
+    kinds[:100] = "new"
     texts = []
     for position, kind in enumerate(kinds):
         if kind == "new":
@@ -101,7 +101,7 @@ def measure_recall(texts: list[str], kinds: np.ndarray, parameters: near.NearPar
     positions = exact.first_positions(texts)[:RECALL_RECORDS]
     injected = [place for place, position in enumerate(positions) if kinds[position] == "near"]
     queries = injected[-RECALL_QUERIES:]
-    signed = near.sign([texts[position] for position in positions], parameters)
+    signed = list(near.sign([texts[position] for position in positions], parameters))
     index = near.NearIndex(parameters)
     for place, text in enumerate(signed):
         index.add(place, text)

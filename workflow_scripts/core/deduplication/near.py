@@ -6,7 +6,7 @@ verified by the true Jaccard similarity: what is reported is never a guess, and 
 band are missed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -65,14 +65,12 @@ class Signed(NamedTuple):
     signature: RMinHash
 
 
-def sign(texts: Sequence[str], parameters: NearParameters) -> list[Signed]:
+def sign(texts: Sequence[str], parameters: NearParameters) -> Iterator[Signed]:
     """Every text, normalised and signed: what the functions below compare."""
-    signed = []
     for start in range(0, len(texts), BATCH):
         batch = [normalise(text) for text in texts[start : start + BATCH]]
         grams = [list(shingles(text, parameters.characters)) for text in batch]
-        signed += map(Signed, batch, RMinHash.from_token_sets(grams, parameters.permutations, SEED))
-    return signed
+        yield from map(Signed, batch, RMinHash.from_token_sets(grams, parameters.permutations, SEED))
 
 
 class NearIndex:
@@ -105,7 +103,7 @@ class NearIndex:
 
 
 def matches(
-    texts: Sequence[Signed], references: Sequence[Signed], parameters: NearParameters
+    texts: Iterable[Signed], references: Iterable[Signed], parameters: NearParameters
 ) -> dict[int, Match]:
     """{position of a text: the most alike reference}, for texts with one that reaches the threshold."""
     index = NearIndex(parameters)
@@ -115,7 +113,7 @@ def matches(
     return {position: match for position, match in enumerate(found) if match is not None}
 
 
-def repeats(texts: Sequence[Signed], parameters: NearParameters) -> dict[int, Match]:
+def repeats(texts: Iterable[Signed], parameters: NearParameters) -> dict[int, Match]:
     """{position of a text: the earlier text that it is a near duplicate of}.
 
     A text is compared with the earlier ones that are no near duplicates themselves. So what is left when

@@ -31,7 +31,7 @@ def overlaps(
     near_parameters = near.NearParameters(**settings["near"])
     coverage_parameters = coverage.CoverageParameters(**settings["coverage"])
     instructions = [record["instruction"] for record in records]
-    signed = near.sign(instructions, near_parameters)
+    signed = list(near.sign(instructions, near_parameters))
     parts = [(record["instruction"], record["response"]) for record in records]
     found = {}
     for other in held_out:
