@@ -132,6 +132,13 @@ def test_signatures_estimate_the_similarity_as_another_library_does():
     assert theirs[0].jaccard(theirs[1]) == pytest.approx(truth, abs=error)
 
 
+def test_a_signature_does_not_depend_on_the_order_of_the_n_grams():
+    grams = sorted(near.shingles("a text that is long enough for many n-grams of five characters", 5))
+    shuffled = random.Random(1).sample(grams, len(grams))
+    one, other = near.RMinHash.from_token_sets([grams, shuffled], PARAMETERS.permutations, near.SEED)
+    assert one.digest() == other.digest()
+
+
 def coverage_of(text: str, references: list[str], words: int = 3) -> Match | None:
     return coverage.CoverageIndex(references, words).coverage(text)
 
