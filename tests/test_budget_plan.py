@@ -114,6 +114,8 @@ def test_optional_work_is_kept_in_the_order_of_the_configuration(tmp_path):
 def test_a_cap_and_a_price_of_ones_own(tmp_path):
     plan = make_plan(merged(shipped(), {"budget": {"price": 1.0, "cap": 0.05}}), tmp_path)
     assert plan["gpu"]["dollars_per_hour"] == 1.0
+    prices = {entry["gpu"]: entry["dollars_per_hour"] for entry in plan["gpus"]}
+    assert prices["demo-cpu"] == 1.0 and prices["h100-80gb"] == 2.69  # of no other GPU
     spent = plan["metrics"]["projected_dollars"]
     assert plan["metrics"]["cap_share"]["high"] == pytest.approx(spent["high"] / 0.05, rel=1e-3)
     assert all(entry["over_cap"] == (entry["dollars"]["high"] > 0.05) for entry in plan["gpus"])

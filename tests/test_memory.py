@@ -143,6 +143,16 @@ def test_more_needs_more_memory(sequences, tokens, rank, precision, checkpointin
     )
 
 
+def test_an_adapter_its_gradients_and_two_moments_are_float32():
+    run = Training("bfloat16", 16, QV, sequences=1, tokens=10, checkpointing=True)
+    terms = training.training_terms(QWEN, run)
+    adapter = 16 * 1_048_576 * 4
+    assert (terms["lora"], terms["gradients"], terms["optimizer"]) == (adapter, adapter, 2 * adapter)
+    assert terms["logits"] == 10 * 152_064 * (2 + 4 + 4) and terms["unpacked_layer"] == 0
+    # The inputs of 64 blocks, and one block: 4 x 5120 + 2 x 5120 + 2 x 1024 + 4 x 27648 numbers a token.
+    assert terms["activations"] == 10 * (64 * 5120 + 143_360) * 2
+
+
 def test_checkpointing_saves_activations_and_nothing_else():
     def terms(checkpointing):
         return training.training_terms(QWEN, Training("nf4", 16, QV, 2, 1024, checkpointing))

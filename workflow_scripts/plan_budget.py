@@ -55,7 +55,7 @@ def read_model_shape(model_config: str | None, sizes: dict | None):
 def main(argv=None) -> None:
     """Reads the configuration's slices and writes plan and figure; prints the plan as a table."""
     arguments = parse_arguments(argv)
-    with job("plan_budget"), guarded(arguments.plan, arguments.figure) as (plan_path, figure_path):
+    with job("plan_budget"):
         from workflow_scripts.core import prompts
         from workflow_scripts.core.budget import figure, planner, tables
         from workflow_scripts.core.budget.catalogue import load_catalogue
@@ -83,8 +83,9 @@ def main(argv=None) -> None:
             measured={},
         )
         plan = make_plan(planner.with_measurements(planned, arguments.benchmarks))
-        write_json(plan_path, plan)
-        figure_path.write_text(figure.frontier_svg(plan), encoding="utf-8")
+        with guarded(arguments.plan, arguments.figure) as (plan_path, figure_path):
+            write_json(plan_path, plan)
+            figure_path.write_text(figure.frontier_svg(plan), encoding="utf-8")
         for line in tables.plan_lines(plan):
             say(line)
 
