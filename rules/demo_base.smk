@@ -5,8 +5,9 @@ A Snakefile of its own, as a clone never rebuilds what is shipped:
     snakemake --snakefile rules/demo_base.smk --cores 2
 
 Needs config/demo_base.yaml, the task families, the constitution, the exemplars, the sentinels, the prompts and the
-shipped tokenizer, which was trained once and is kept: weights belong to one tokenizer. Makes resources/demo_base/ (under <shipped>), and its
-makings under <work>; the target `tokenizer` trains another tokenizer there, to be put in the place of the shipped one.
+shipped tokenizer, which was trained once and is kept: weights belong to one tokenizer. Makes resources/demo_base/ (under
+<shipped>), and its makings under <work>; the target `tokenizer` trains another tokenizer there, to be put in the place of
+the shipped one.
 """
 
 import sys

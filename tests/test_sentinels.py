@@ -316,6 +316,12 @@ def test_the_shipped_record_is_of_the_shipped_base_and_battery():
     assert len(criteria) == 6 and values(recorded)["assistant_voice_rate"] == 0
 
 
+def test_the_shipped_base_behaves_as_recorded(tmp_path):
+    report = run(SHIPPED, tmp_path / "now.json", [SHIPPED / "sentinels.json"])
+    assert contamination_gate(report, tmp_path)["decision"] == "pass"
+    assert report["metrics"]["deviation_p"]["n"] == 60
+
+
 @pytest.mark.parametrize("tasks", sorted(Path("config/tasks").glob("*.yaml")), ids=lambda path: path.stem)
 def test_no_sentinel_is_a_held_out_item(tasks):
     from workflow_scripts.core.contamination import held_out_among
