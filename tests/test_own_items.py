@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import TINY, copy_sources, run_snakemake
 from workflow_scripts import test_set, test_set_audit
 from workflow_scripts.core import checks, schemas, task_splits, tasks
 from workflow_scripts.core.errors import InputError
@@ -212,3 +213,16 @@ def test_the_guide_lists_every_kind_of_check_as_its_judge_says_it():
         rows.append(f"| `{name}` ({', '.join(named)}) | {sentence} |")
     assert "\n".join(rows) in GUIDE
     assert f"{len(checks.KINDS)} kinds of check" in GUIDE
+
+
+def test_the_workflow_takes_them_up_to_the_gate(tmp_path):
+    copy_sources(tmp_path)
+    sizes = "test_set: {sizes: {test: 6, dev: 2, calibration: 2}}"
+    (tmp_path / "own.yaml").write_text(f"tasks: {OWN}\n{sizes}\n")
+    arguments = ("--configfile", TINY, "own.yaml", "--", "results/gates/test_set.json")
+    result = run_snakemake(tmp_path, *arguments)
+    assert result.returncode == 0, result.stdout[-4000:]
+    decision = json.loads((tmp_path / "results/gates/test_set.json").read_text())
+    assert decision["decision"] == "pass"
+    metrics = {criterion["metric"] for criterion in decision["criteria"]}
+    assert {"surface_forms_rejected", "corruptions_accepted", "questions_accepted"} <= metrics

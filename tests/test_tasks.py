@@ -211,6 +211,8 @@ def test_a_tiny_file_loads(tmp_path):
         ({"type": "sums"}, "type: must be one of factual"),
         ({"check": {"kind": "vibes"}}, "check.kind: must be one of exact"),
         ({"check": {"kind": "exact", "accept": "[word]"}}, "accept"),
+        ({"check": {"kind": "exact", "accepted": "word"}}, "check.accepted = 'ant': give a list"),
+        ({"check": {"kind": "word_count", "at_least": "'1'"}}, "check.at_least = '1': give a whole number"),
         ({"slots": {"word": {"any_of": "words"}}}, "slots.word"),
         ({"slots": ["word"]}, "slots: must be"),
         ({"slots": {"words": {"one_of": "words"}}}, "slots.words: give it another name"),

@@ -134,6 +134,7 @@ def _try_out(family: Family) -> None:
             if not isinstance(getattr(draft, name), str):
                 raise Fault(name, f"must be a text: {getattr(draft, name)}")
         canonical_json(draft.check)
+        checks.validate(draft.check)
         verdict = checks.score(draft.check, draft.reference)
         if not verdict.success:
             raise Fault("reference", f"{draft.reference!r} fails its own check: {verdict.reason}")

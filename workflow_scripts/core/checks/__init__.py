@@ -46,7 +46,7 @@ def check_all_of(response: str, checks: Sequence[dict[str, Any]]) -> Verdict:
     return next((verdict for verdict in verdicts if not verdict.success), RIGHT)
 
 
-def all_of_forms(reference: str, checks: Sequence[dict[str, Any]]) -> Texts:
+def _all_of_forms(reference: str, checks: Sequence[dict[str, Any]]) -> Texts:
     """Forms of each part that all the other parts find right: it is that one part that they test."""
     found = {"as it is": reference}
     for place, check in enumerate(checks):
@@ -57,7 +57,7 @@ def all_of_forms(reference: str, checks: Sequence[dict[str, Any]]) -> Texts:
     return found
 
 
-def all_of_corruptions(reference: str, checks: Sequence[dict[str, Any]]) -> Texts:
+def _all_of_corruptions(reference: str, checks: Sequence[dict[str, Any]]) -> Texts:
     return {
         f"{check['kind']}: {name}": text
         for check in checks
@@ -74,7 +74,7 @@ KINDS: dict[str, Kind] = {
     **wording.KINDS,
     **layout.KINDS,
     **strings.KINDS,
-    "all_of": Kind(check_all_of, all_of_forms, all_of_corruptions),
+    "all_of": Kind(check_all_of, _all_of_forms, _all_of_corruptions),
 }
 CHECKS: dict[str, Callable[..., Verdict]] = {name: kind.judge for name, kind in KINDS.items()}
 

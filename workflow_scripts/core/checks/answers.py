@@ -30,12 +30,12 @@ def check_exact(response: str, accepted: Sequence[str]) -> Verdict:
     return wrong("another answer")
 
 
-def exact_forms(reference: str, accepted: Sequence[str]) -> Texts:
+def _exact_forms(reference: str, accepted: Sequence[str]) -> Texts:
     others = {f"accepted {number}": answer for number, answer in enumerate(accepted)}
     return mutations.dressed(reference) | {"article": f"the {reference}"} | others
 
 
-def exact_corruptions(reference: str, accepted: Sequence[str]) -> Texts:
+def _exact_corruptions(reference: str, accepted: Sequence[str]) -> Texts:
     other = mutations.stranger(accepted)
     said = reading.words(reference)
     found = mutations.spoiled(reference) | {
@@ -81,7 +81,7 @@ def check_number(response: str, value: int) -> Verdict:
     return wrong("not a number alone")
 
 
-def number_forms(reference: str, value: int) -> Texts:
+def _number_forms(reference: str, value: int) -> Texts:
     found = mutations.dressed(reference) | {
         "plain digits": str(value),
         "thousands commas": f"{value:,}",
@@ -93,7 +93,7 @@ def number_forms(reference: str, value: int) -> Texts:
     return found
 
 
-def number_corruptions(reference: str, value: int) -> Texts:
+def _number_corruptions(reference: str, value: int) -> Texts:
     words = {"one more, in words": spelled(value + 1)} if 0 <= value < 999_999 else {}
     return (
         mutations.spoiled(reference)
@@ -136,7 +136,7 @@ def check_mentions(response: str, accepted: Sequence[str], excluded: Sequence[st
     return RIGHT
 
 
-def mentions_forms(reference: str, accepted: Sequence[str], excluded: Sequence[str] = ()) -> Texts:
+def _mentions_forms(reference: str, accepted: Sequence[str], excluded: Sequence[str] = ()) -> Texts:
     return mutations.dressed(reference) | {
         "short": accepted[0],
         "with a preamble": f"Let me think about it. {accepted[-1]}, I believe.",
@@ -146,7 +146,7 @@ def mentions_forms(reference: str, accepted: Sequence[str], excluded: Sequence[s
     }
 
 
-def mentions_corruptions(reference: str, accepted: Sequence[str], excluded: Sequence[str] = ()) -> Texts:
+def _mentions_corruptions(reference: str, accepted: Sequence[str], excluded: Sequence[str] = ()) -> Texts:
     other = mutations.stranger([*accepted, *excluded])
     found = {"empty": "", "another answer": other, "inside another word": f"{accepted[0]}{other}"}
     if excluded:
@@ -158,7 +158,7 @@ def mentions_corruptions(reference: str, accepted: Sequence[str], excluded: Sequ
 
 
 KINDS = {
-    "exact": Kind(check_exact, exact_forms, exact_corruptions),
-    "number": Kind(check_number, number_forms, number_corruptions),
-    "mentions": Kind(check_mentions, mentions_forms, mentions_corruptions),
+    "exact": Kind(check_exact, _exact_forms, _exact_corruptions),
+    "number": Kind(check_number, _number_forms, _number_corruptions),
+    "mentions": Kind(check_mentions, _mentions_forms, _mentions_corruptions),
 }

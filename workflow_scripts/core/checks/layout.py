@@ -33,7 +33,7 @@ def check_sentence(
     return RIGHT
 
 
-def sentence_forms(
+def _sentence_forms(
     reference: str, contains: Sequence[str], ends_with: str, excluded: Sequence[str] = ()
 ) -> Texts:
     plain = reference.rstrip(".")
@@ -46,7 +46,7 @@ def sentence_forms(
     }
 
 
-def sentence_corruptions(
+def _sentence_corruptions(
     reference: str, contains: Sequence[str], ends_with: str, excluded: Sequence[str] = ()
 ) -> Texts:
     other = mutations.stranger([*contains, ends_with, *excluded])
@@ -78,7 +78,7 @@ def check_quoted(response: str, at_least: int) -> Verdict:
     return RIGHT if len(reading.spaced_words(inside)) >= at_least else wrong("too few words")
 
 
-def quoted_forms(reference: str, at_least: int) -> Texts:
+def _quoted_forms(reference: str, at_least: int) -> Texts:
     plain = reference.strip().strip('"“”„«»')
     marks = {f"marks {pair}": f"{pair[0]}{plain}{pair[1]}" for pair in QUOTATION_MARKS}
     return (
@@ -93,7 +93,7 @@ def quoted_forms(reference: str, at_least: int) -> Texts:
     )
 
 
-def quoted_corruptions(reference: str, at_least: int) -> Texts:
+def _quoted_corruptions(reference: str, at_least: int) -> Texts:
     plain = reference.strip().strip('"“”„«»')
     said = reading.spaced_words(plain)
     return mutations.spoiled(reference) | {
@@ -130,7 +130,7 @@ def _body(reference: str) -> str:
     return reference.partition(">>")[2].strip()
 
 
-def titled_forms(reference: str, title: str, at_least: int) -> Texts:
+def _titled_forms(reference: str, title: str, at_least: int) -> Texts:
     body = _body(reference)
     return mutations.framed(reference) | {
         "on its line": f"<<{title}>>\n\n{body}",
@@ -142,7 +142,7 @@ def titled_forms(reference: str, title: str, at_least: int) -> Texts:
     }
 
 
-def titled_corruptions(reference: str, title: str, at_least: int) -> Texts:
+def _titled_corruptions(reference: str, title: str, at_least: int) -> Texts:
     body = _body(reference)
     return {
         "empty": "",
@@ -176,7 +176,7 @@ def check_highlights(response: str, count: int, at_least: int) -> Verdict:
     return RIGHT if len(reading.spaced_words(text)) >= at_least else wrong("too few words")
 
 
-def highlights_forms(reference: str, count: int, at_least: int) -> Texts:
+def _highlights_forms(reference: str, count: int, at_least: int) -> Texts:
     plain = reference.replace("*", "")
     first = " ".join(f"*{word}*" for word in ["this"] * count)
     return mutations.framed(reference) | {
@@ -189,7 +189,7 @@ def highlights_forms(reference: str, count: int, at_least: int) -> Texts:
     }
 
 
-def highlights_corruptions(reference: str, count: int, at_least: int) -> Texts:
+def _highlights_corruptions(reference: str, count: int, at_least: int) -> Texts:
     plain = reference.replace("*", "")
     return {
         "empty": "",
@@ -205,8 +205,8 @@ def highlights_corruptions(reference: str, count: int, at_least: int) -> Texts:
 
 
 KINDS = {
-    "sentence": Kind(check_sentence, sentence_forms, sentence_corruptions),
-    "quoted": Kind(check_quoted, quoted_forms, quoted_corruptions),
-    "titled": Kind(check_titled, titled_forms, titled_corruptions),
-    "highlights": Kind(check_highlights, highlights_forms, highlights_corruptions),
+    "sentence": Kind(check_sentence, _sentence_forms, _sentence_corruptions),
+    "quoted": Kind(check_quoted, _quoted_forms, _quoted_corruptions),
+    "titled": Kind(check_titled, _titled_forms, _titled_corruptions),
+    "highlights": Kind(check_highlights, _highlights_forms, _highlights_corruptions),
 }

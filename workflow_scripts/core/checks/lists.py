@@ -31,7 +31,7 @@ def check_members(
     return RIGHT
 
 
-def members_forms(
+def _members_forms(
     reference: str, pools: Sequence[Sequence[str]], counts: Sequence[int], excluded: Sequence[str] = ()
 ) -> Texts:
     said = reading.words(reference)
@@ -43,7 +43,7 @@ def members_forms(
     }
 
 
-def members_corruptions(
+def _members_corruptions(
     reference: str, pools: Sequence[Sequence[str]], counts: Sequence[int], excluded: Sequence[str] = ()
 ) -> Texts:
     said = reading.words(reference)
@@ -146,11 +146,11 @@ def _numbered(entries: list[str], end: str = ".", first: int = 1) -> str:
     return "\n".join(f"{number}{end} {entry}" for number, entry in enumerate(entries, first))
 
 
-def bullets_forms(reference: str, marker: str, count: int, pool: Sequence[str] = ()) -> Texts:
+def _bullets_forms(reference: str, marker: str, count: int, pool: Sequence[str] = ()) -> Texts:
     return _entry_forms(reference, _bulleted(marker))
 
 
-def bullets_corruptions(reference: str, marker: str, count: int, pool: Sequence[str] = ()) -> Texts:
+def _bullets_corruptions(reference: str, marker: str, count: int, pool: Sequence[str] = ()) -> Texts:
     other = "*" if marker == "-" else "-"
     found = _entry_corruptions(reference, _bulleted(marker), pool)
     return found | {
@@ -159,11 +159,11 @@ def bullets_corruptions(reference: str, marker: str, count: int, pool: Sequence[
     }
 
 
-def numbered_forms(reference: str, count: int, pool: Sequence[str] = ()) -> Texts:
+def _numbered_forms(reference: str, count: int, pool: Sequence[str] = ()) -> Texts:
     return _entry_forms(reference, _numbered) | {"parentheses": _numbered(_entries(reference), ")")}
 
 
-def numbered_corruptions(reference: str, count: int, pool: Sequence[str] = ()) -> Texts:
+def _numbered_corruptions(reference: str, count: int, pool: Sequence[str] = ()) -> Texts:
     found = _entry_corruptions(reference, _numbered, pool)
     return found | {
         "numbers from zero": _numbered(_entries(reference), first=0),
@@ -199,7 +199,7 @@ def _comma_parts(response: str) -> list[str]:
     return [part.strip().strip(reading.EDGES) for part in reading.bare(response).split(",")]
 
 
-def distinct_forms(reference: str, count: int, initial: str) -> Texts:
+def _distinct_forms(reference: str, count: int, initial: str) -> Texts:
     said = _comma_parts(reference)
     return mutations.framed(reference) | {
         "period": f"{reference}.",
@@ -212,7 +212,7 @@ def distinct_forms(reference: str, count: int, initial: str) -> Texts:
     }
 
 
-def distinct_corruptions(reference: str, count: int, initial: str) -> Texts:
+def _distinct_corruptions(reference: str, count: int, initial: str) -> Texts:
     said = _comma_parts(reference)
     other = "q" if initial.casefold() != "q" else "z"
     lists = {
@@ -227,16 +227,16 @@ def distinct_corruptions(reference: str, count: int, initial: str) -> Texts:
     return mutations.spoiled(reference) | found | {"lines": "\n".join(said) if count > 1 else ""}
 
 
-def alphabetical_corruptions(reference: str, count: int, initial: str) -> Texts:
+def _alphabetical_corruptions(reference: str, count: int, initial: str) -> Texts:
     said = _comma_parts(reference)
     swapped = {"reversed": ", ".join(said[::-1]), "last word first": ", ".join([said[-1], *said[:-1]])}
-    return distinct_corruptions(reference, count, initial) | (swapped if count > 1 else {})
+    return _distinct_corruptions(reference, count, initial) | (swapped if count > 1 else {})
 
 
 KINDS = {
-    "members": Kind(check_members, members_forms, members_corruptions),
-    "bullets": Kind(check_bullets, bullets_forms, bullets_corruptions),
-    "numbered": Kind(check_numbered, numbered_forms, numbered_corruptions),
-    "distinct": Kind(check_distinct, distinct_forms, distinct_corruptions),
-    "alphabetical": Kind(check_alphabetical, distinct_forms, alphabetical_corruptions),
+    "members": Kind(check_members, _members_forms, _members_corruptions),
+    "bullets": Kind(check_bullets, _bullets_forms, _bullets_corruptions),
+    "numbered": Kind(check_numbered, _numbered_forms, _numbered_corruptions),
+    "distinct": Kind(check_distinct, _distinct_forms, _distinct_corruptions),
+    "alphabetical": Kind(check_alphabetical, _distinct_forms, _alphabetical_corruptions),
 }

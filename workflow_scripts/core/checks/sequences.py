@@ -27,7 +27,7 @@ def check_sequence(response: str, words: Sequence[str | Sequence[str]]) -> Verdi
     return wrong("wrong words")
 
 
-def sequence_forms(reference: str, words: Sequence[str | Sequence[str]]) -> Texts:
+def _sequence_forms(reference: str, words: Sequence[str | Sequence[str]]) -> Texts:
     first = [word if isinstance(word, str) else word[0] for word in words]
     last = [word if isinstance(word, str) else word[-1] for word in words]
     capitals = {"capitals": ", ".join(first).upper(), "other accepted words": ", ".join(last)}
@@ -54,7 +54,7 @@ def _disordered(words: Sequence[str]) -> dict[str, list[str]]:
     return {name: order for name, order in orders.items() if order != list(words)}
 
 
-def sequence_corruptions(reference: str, words: Sequence[str | Sequence[str]]) -> Texts:
+def _sequence_corruptions(reference: str, words: Sequence[str | Sequence[str]]) -> Texts:
     wanted = [[word] if isinstance(word, str) else list(word) for word in words]
     first = [options[0] for options in wanted]
     known = [word for options in wanted for word in options]
@@ -81,12 +81,12 @@ def check_cased(response: str, words: Sequence[str], case: Literal["upper", "low
     return RIGHT
 
 
-def cased_forms(reference: str, words: Sequence[str], case: str) -> Texts:
+def _cased_forms(reference: str, words: Sequence[str], case: str) -> Texts:
     change = str.upper if case == "upper" else str.lower
     return mutations.framed(reference) | mutations.listed([change(word) for word in words])
 
 
-def cased_corruptions(reference: str, words: Sequence[str], case: str) -> Texts:
+def _cased_corruptions(reference: str, words: Sequence[str], case: str) -> Texts:
     change, other = (str.upper, str.lower) if case == "upper" else (str.lower, str.upper)
     cased = [change(word) for word in words]
     lists = _wrong_lists(cased) | _disordered(cased)
@@ -122,7 +122,7 @@ def _bracketed(words: Sequence[str], marked: Sequence[str], left: str = "[", rig
     return [f"{left}{word}{right}" if word in marked else word for word in words]
 
 
-def bracketed_forms(reference: str, words: Sequence[str], marked: Sequence[str]) -> Texts:
+def _bracketed_forms(reference: str, words: Sequence[str], marked: Sequence[str]) -> Texts:
     return mutations.framed(reference) | {
         "commas": ", ".join(_bracketed(words, marked)),
         "spaces in the brackets": ", ".join(_bracketed(words, marked, "[ ", " ]")),
@@ -132,7 +132,7 @@ def bracketed_forms(reference: str, words: Sequence[str], marked: Sequence[str])
     }
 
 
-def bracketed_corruptions(reference: str, words: Sequence[str], marked: Sequence[str]) -> Texts:
+def _bracketed_corruptions(reference: str, words: Sequence[str], marked: Sequence[str]) -> Texts:
     others = [word for word in words if word not in marked]
     lists = {
         name: _bracketed(changed, marked)
@@ -174,13 +174,13 @@ def check_separated(response: str, words: Sequence[str], separator: str) -> Verd
     return wrong("wrong separators or number of words")
 
 
-def separated_forms(reference: str, words: Sequence[str], separator: str) -> Texts:
+def _separated_forms(reference: str, words: Sequence[str], separator: str) -> Texts:
     plain = separator.join(words)
     found = mutations.dressed(plain) | {"as it is": reference, "spaces": f" {separator} ".join(words)}
     return found | ({"blank lines": "\n\n".join(words)} if separator == "\n" else {})
 
 
-def separated_corruptions(reference: str, words: Sequence[str], separator: str) -> Texts:
+def _separated_corruptions(reference: str, words: Sequence[str], separator: str) -> Texts:
     other = "," if separator != "," else ";"
     lists = _wrong_lists(words) | _disordered(words)
     found = {name: separator.join(changed) for name, changed in lists.items()}
@@ -194,8 +194,8 @@ def separated_corruptions(reference: str, words: Sequence[str], separator: str) 
 
 
 KINDS = {
-    "sequence": Kind(check_sequence, sequence_forms, sequence_corruptions),
-    "cased": Kind(check_cased, cased_forms, cased_corruptions),
-    "bracketed": Kind(check_bracketed, bracketed_forms, bracketed_corruptions),
-    "separated": Kind(check_separated, separated_forms, separated_corruptions),
+    "sequence": Kind(check_sequence, _sequence_forms, _sequence_corruptions),
+    "cased": Kind(check_cased, _cased_forms, _cased_corruptions),
+    "bracketed": Kind(check_bracketed, _bracketed_forms, _bracketed_corruptions),
+    "separated": Kind(check_separated, _separated_forms, _separated_corruptions),
 }

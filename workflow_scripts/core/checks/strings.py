@@ -25,7 +25,7 @@ def _changed(plain: str, texts: Texts) -> Texts:
     return {name: text for name, text in texts.items() if text.casefold() != plain.casefold()}
 
 
-def verbatim_forms(reference: str, expected: str, ignore_case: bool = False) -> Texts:
+def _verbatim_forms(reference: str, expected: str, ignore_case: bool = False) -> Texts:
     plain = reading.bare(expected)
     found = {
         name: text for name, text in mutations.dressed(plain).items() if "capital" not in name or ignore_case
@@ -33,7 +33,7 @@ def verbatim_forms(reference: str, expected: str, ignore_case: bool = False) -> 
     return found | {"as it is": reference}
 
 
-def verbatim_corruptions(reference: str, expected: str, ignore_case: bool = False) -> Texts:
+def _verbatim_corruptions(reference: str, expected: str, ignore_case: bool = False) -> Texts:
     plain = reading.bare(expected)
     middle = len(plain) // 2
     other = "x" if plain[middle] != "x" else "y"
@@ -67,12 +67,12 @@ def check_number_format(response: str, expected: str) -> Verdict:
     return wrong("another format" if same else "another number")
 
 
-def number_format_forms(reference: str, expected: str) -> Texts:
+def _number_format_forms(reference: str, expected: str) -> Texts:
     found = mutations.dressed(expected)
     return {name: text for name, text in found.items() if "capital" not in name} | {"as it is": reference}
 
 
-def number_format_corruptions(reference: str, expected: str) -> Texts:
+def _number_format_corruptions(reference: str, expected: str) -> Texts:
     plain = reading.bare(expected)
     return mutations.spoiled(plain) | _changed(
         plain,
@@ -106,7 +106,7 @@ def check_characters(response: str, alphabet: str, count: int) -> Verdict:
     return RIGHT
 
 
-def characters_forms(reference: str, alphabet: str, count: int) -> Texts:
+def _characters_forms(reference: str, alphabet: str, count: int) -> Texts:
     return mutations.dressed(reference) | {
         "first of the alphabet": alphabet[0] * count,
         "last of the alphabet": alphabet[-1] * count,
@@ -114,7 +114,7 @@ def characters_forms(reference: str, alphabet: str, count: int) -> Texts:
     }
 
 
-def characters_corruptions(reference: str, alphabet: str, count: int) -> Texts:
+def _characters_corruptions(reference: str, alphabet: str, count: int) -> Texts:
     plain = reading.bare(reference)
     other = next(character for character in "zq7#" if character not in alphabet.casefold())
     return mutations.spoiled(plain) | {
@@ -148,7 +148,7 @@ def check_mask(response: str, pattern: str) -> Verdict:
     return RIGHT if all(map(_fits, text, pattern)) else wrong("a character of another kind")
 
 
-def mask_forms(reference: str, pattern: str) -> Texts:
+def _mask_forms(reference: str, pattern: str) -> Texts:
     found = mutations.framed(reference) | {
         "first of each kind": pattern.replace("9", "0"),
         "last of each kind": pattern.translate(str.maketrans("Aa", "Zz")),
@@ -156,7 +156,7 @@ def mask_forms(reference: str, pattern: str) -> Texts:
     return found | {"period": f"{reference}.", "quotes": f'"{reference}"', "code": f"`{reference}`"}
 
 
-def mask_corruptions(reference: str, pattern: str) -> Texts:
+def _mask_corruptions(reference: str, pattern: str) -> Texts:
     filled = pattern.translate(str.maketrans("Aa9", "Mm5"))
     swapped = {
         "digit for a capital": filled.replace("M", "5", 1),
@@ -176,8 +176,8 @@ def mask_corruptions(reference: str, pattern: str) -> Texts:
 
 
 KINDS = {
-    "verbatim": Kind(check_verbatim, verbatim_forms, verbatim_corruptions),
-    "number_format": Kind(check_number_format, number_format_forms, number_format_corruptions),
-    "characters": Kind(check_characters, characters_forms, characters_corruptions),
-    "mask": Kind(check_mask, mask_forms, mask_corruptions),
+    "verbatim": Kind(check_verbatim, _verbatim_forms, _verbatim_corruptions),
+    "number_format": Kind(check_number_format, _number_format_forms, _number_format_corruptions),
+    "characters": Kind(check_characters, _characters_forms, _characters_corruptions),
+    "mask": Kind(check_mask, _mask_forms, _mask_corruptions),
 }

@@ -93,11 +93,11 @@ def _other(value: Any) -> Any:
     return str(value) if not isinstance(value, str) else [value]
 
 
-def json_object_forms(reference: str, members: dict[str, Any]) -> Texts:
+def _json_object_forms(reference: str, members: dict[str, Any]) -> Texts:
     return _json_forms(reference, members) | {"keys in reverse": json.dumps(dict(reversed(members.items())))}
 
 
-def json_object_corruptions(reference: str, members: dict[str, Any]) -> Texts:
+def _json_object_corruptions(reference: str, members: dict[str, Any]) -> Texts:
     first, *rest = members
     without = {key: members[key] for key in rest}
     changed = {
@@ -116,11 +116,11 @@ def json_object_corruptions(reference: str, members: dict[str, Any]) -> Texts:
     }
 
 
-def json_array_forms(reference: str, items: Sequence[Any]) -> Texts:
+def _json_array_forms(reference: str, items: Sequence[Any]) -> Texts:
     return _json_forms(reference, list(items))
 
 
-def json_array_corruptions(reference: str, items: Sequence[Any]) -> Texts:
+def _json_array_corruptions(reference: str, items: Sequence[Any]) -> Texts:
     plain = list(items)
     changed = {
         "one item missing": plain[:-1],
@@ -157,7 +157,7 @@ def _key_lines(pairs: Sequence[Sequence[str]], colon: str = ": ", end: str = "\n
     return end.join(f"{key}{colon}{value}" for key, value in pairs)
 
 
-def key_values_forms(reference: str, pairs: Sequence[Sequence[str]]) -> Texts:
+def _key_values_forms(reference: str, pairs: Sequence[Sequence[str]]) -> Texts:
     return mutations.framed(reference) | {
         "no spaces": _key_lines(pairs, ":"),
         "more spaces": _key_lines(pairs, "  :   "),
@@ -167,7 +167,7 @@ def key_values_forms(reference: str, pairs: Sequence[Sequence[str]]) -> Texts:
     }
 
 
-def key_values_corruptions(reference: str, pairs: Sequence[Sequence[str]]) -> Texts:
+def _key_values_corruptions(reference: str, pairs: Sequence[Sequence[str]]) -> Texts:
     (first, value), *rest = pairs
     other = mutations.stranger([part for pair in pairs for part in pair])
     found = mutations.spoiled(reference) | {
@@ -185,7 +185,7 @@ def key_values_corruptions(reference: str, pairs: Sequence[Sequence[str]]) -> Te
 
 
 KINDS = {
-    "json_object": Kind(check_json_object, json_object_forms, json_object_corruptions),
-    "json_array": Kind(check_json_array, json_array_forms, json_array_corruptions),
-    "key_values": Kind(check_key_values, key_values_forms, key_values_corruptions),
+    "json_object": Kind(check_json_object, _json_object_forms, _json_object_corruptions),
+    "json_array": Kind(check_json_array, _json_array_forms, _json_array_corruptions),
+    "key_values": Kind(check_key_values, _key_values_forms, _key_values_corruptions),
 }

@@ -20,7 +20,7 @@ def check_includes(response: str, words: Sequence[str], excluded: Sequence[str] 
     return wrong("an excluded word") if any(word.casefold() in said for word in excluded) else RIGHT
 
 
-def includes_forms(reference: str, words: Sequence[str], excluded: Sequence[str] = ()) -> Texts:
+def _includes_forms(reference: str, words: Sequence[str], excluded: Sequence[str] = ()) -> Texts:
     return mutations.framed(reference) | {
         "short": ", ".join(words),
         "capitals": reference.upper(),
@@ -31,7 +31,7 @@ def includes_forms(reference: str, words: Sequence[str], excluded: Sequence[str]
     }
 
 
-def includes_corruptions(reference: str, words: Sequence[str], excluded: Sequence[str] = ()) -> Texts:
+def _includes_corruptions(reference: str, words: Sequence[str], excluded: Sequence[str] = ()) -> Texts:
     other = mutations.stranger([*words, *excluded])
     found = {"empty": "", "one missing": " ".join([*words[:-1], other])}
     found["inside another word"] = " ".join([*words[:-1], f"{words[-1]}{other}"])
@@ -52,7 +52,7 @@ def check_frequencies(response: str, counts: dict[str, int]) -> Verdict:
     return RIGHT
 
 
-def frequencies_forms(reference: str, counts: dict[str, int]) -> Texts:
+def _frequencies_forms(reference: str, counts: dict[str, int]) -> Texts:
     other = mutations.stranger(counts)
     bare = " ".join(" ".join([word] * count) for word, count in counts.items())
     return mutations.framed(reference) | {
@@ -64,7 +64,7 @@ def frequencies_forms(reference: str, counts: dict[str, int]) -> Texts:
     }
 
 
-def frequencies_corruptions(reference: str, counts: dict[str, int]) -> Texts:
+def _frequencies_corruptions(reference: str, counts: dict[str, int]) -> Texts:
     word = max(counts, key=counts.__getitem__)
     found = {"empty": "", "too often": f"{reference} {word}", "far too often": f"{reference} {word}" * 50}
     if counts[word]:
@@ -87,7 +87,7 @@ def check_lipogram(response: str, letter: str, at_least: int) -> Verdict:
     return RIGHT if len(said) >= at_least else wrong("too few words")
 
 
-def lipogram_forms(reference: str, letter: str, at_least: int) -> Texts:
+def _lipogram_forms(reference: str, letter: str, at_least: int) -> Texts:
     said = reading.spaced_words(reference)
     return mutations.framed(reference) | {
         "capitals": reference.upper(),
@@ -97,7 +97,7 @@ def lipogram_forms(reference: str, letter: str, at_least: int) -> Texts:
     }
 
 
-def lipogram_corruptions(reference: str, letter: str, at_least: int) -> Texts:
+def _lipogram_corruptions(reference: str, letter: str, at_least: int) -> Texts:
     said = reading.spaced_words(reference)
     return {
         "empty": "",
@@ -145,12 +145,12 @@ def _edge_forms(reference: str) -> Texts:
     }
 
 
-def begins_forms(reference: str, phrase: str) -> Texts:
+def _begins_forms(reference: str, phrase: str) -> Texts:
     long = mutations.lengthened(mutations.stranger([phrase]))
     return _edge_forms(reference) | {"long": f"{reference} {long}", "comma after it": f"{phrase}, {long}"}
 
 
-def ends_forms(reference: str, phrase: str) -> Texts:
+def _ends_forms(reference: str, phrase: str) -> Texts:
     long = mutations.lengthened(mutations.stranger([phrase]))
     return _edge_forms(reference) | {"long": f"{long}. {reference}", "comma before it": f"{long}, {phrase}."}
 
@@ -165,7 +165,7 @@ def _edge_corruptions(phrase: str) -> tuple[str, Texts]:
     }
 
 
-def begins_corruptions(reference: str, phrase: str) -> Texts:
+def _begins_corruptions(reference: str, phrase: str) -> Texts:
     other, found = _edge_corruptions(phrase)
     return found | {
         "preamble": f"{mutations.PREAMBLE} {reference}",
@@ -174,7 +174,7 @@ def begins_corruptions(reference: str, phrase: str) -> Texts:
     }
 
 
-def ends_corruptions(reference: str, phrase: str) -> Texts:
+def _ends_corruptions(reference: str, phrase: str) -> Texts:
     other, found = _edge_corruptions(phrase)
     return found | {
         "remark": f"{reference} {mutations.REMARK}",
@@ -196,7 +196,7 @@ def check_letter_case(response: str, case: Literal["upper", "lower"], at_least: 
     return RIGHT if len(said) >= at_least else wrong("too few words")
 
 
-def letter_case_forms(reference: str, case: str, at_least: int) -> Texts:
+def _letter_case_forms(reference: str, case: str, at_least: int) -> Texts:
     said = reading.spaced_words(reference)
     return mutations.framed(reference) | {
         "shortest": " ".join((said * at_least)[:at_least]),
@@ -206,7 +206,7 @@ def letter_case_forms(reference: str, case: str, at_least: int) -> Texts:
     }
 
 
-def letter_case_corruptions(reference: str, case: str, at_least: int) -> Texts:
+def _letter_case_corruptions(reference: str, case: str, at_least: int) -> Texts:
     said = reading.spaced_words(reference)
     other = str.lower if case == "upper" else str.upper
     mixed = {"other case": other(reference), "one word in the other case": f"{other(said[0])} {reference}"}
@@ -219,10 +219,10 @@ def letter_case_corruptions(reference: str, case: str, at_least: int) -> Texts:
 
 
 KINDS = {
-    "includes": Kind(check_includes, includes_forms, includes_corruptions),
-    "frequencies": Kind(check_frequencies, frequencies_forms, frequencies_corruptions),
-    "lipogram": Kind(check_lipogram, lipogram_forms, lipogram_corruptions),
-    "begins": Kind(check_begins, begins_forms, begins_corruptions),
-    "ends": Kind(check_ends, ends_forms, ends_corruptions),
-    "letter_case": Kind(check_letter_case, letter_case_forms, letter_case_corruptions),
+    "includes": Kind(check_includes, _includes_forms, _includes_corruptions),
+    "frequencies": Kind(check_frequencies, _frequencies_forms, _frequencies_corruptions),
+    "lipogram": Kind(check_lipogram, _lipogram_forms, _lipogram_corruptions),
+    "begins": Kind(check_begins, _begins_forms, _begins_corruptions),
+    "ends": Kind(check_ends, _ends_forms, _ends_corruptions),
+    "letter_case": Kind(check_letter_case, _letter_case_forms, _letter_case_corruptions),
 }
