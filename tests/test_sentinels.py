@@ -279,7 +279,9 @@ def test_a_record_of_other_weights_or_another_battery_is_refused(base, tmp_path,
     for model, prompt, field in ((other, TEMPLATE, "weights_sha256"), (base, template, "battery_sha256")):
         with pytest.raises(SystemExit):
             run(model, tmp_path / "now.json", [recorded], template=prompt)
-        assert f"recorded.json: {field} = '{report[field]}'" in capsys.readouterr().err
+        error = capsys.readouterr().err
+        assert f"recorded.json: {field} = '{report[field]}'" in error
+        assert "write null into base_model.recorded_rates" in error
     for content in ("{}", "[", "[]", '{"weights_sha256": "a", "battery_sha256": "b"}'):
         recorded.write_text(content)
         with pytest.raises(SystemExit):

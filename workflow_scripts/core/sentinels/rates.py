@@ -40,7 +40,10 @@ def read_recorded(path: str | Path, battery_sha256: str, weights_sha256: str) ->
         ("battery_sha256", battery_sha256, "the sentinels or their prompt are others now"),
     ):
         if digests[name] != asked:
-            remedy = f"{what} ({asked}): if that is meant, record the rates anew, else find out why"
+            remedy = (
+                f"{what} ({asked}): if that is meant, record the rates anew, or write null into"
+                " base_model.recorded_rates; else find out why"
+            )
             raise InputError(file=path, field=name, value=digests[name], remedy=remedy)
     return outcomes
 
