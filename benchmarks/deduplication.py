@@ -118,6 +118,16 @@ def measure_recall(texts: list[str], kinds: np.ndarray, parameters: near.NearPar
     return len(found), len(there)
 
 
+def candidates_per_record(texts: list[str], permutations: int) -> float:
+    """Earlier texts that are looked at for each text, on average."""
+    parameters = near.NearParameters(permutations=permutations)
+    index, count = near.NearIndex(parameters), 0
+    for position, text in enumerate(near.sign(texts, parameters)):
+        count += len(index.candidates(text))
+        index.add(position, text)
+    return count / len(texts)
+
+
 def datasketch_repeats(texts: list[str], parameters: near.NearParameters) -> int:
     """Near duplicates of an earlier text by the other library: same n-grams, bands and verification."""
     bands = near.bands_for(parameters.threshold, parameters.permutations)
@@ -172,6 +182,9 @@ def main() -> None:
     print(f"near duplicates: recall {found / there:.6f} of {there} pairs at {parameters.threshold} or above")
 
     part = rest[:LIBRARY_RECORDS]
+    for permutations in (128, parameters.permutations):
+        candidates = candidates_per_record(part, permutations)
+        print(f"{len(part)} records, {permutations} permutations: {candidates:.2f} candidates per record")
     took, ours, alike = timed(lambda: near.repeats(near.sign(part, parameters), parameters))
     print(f"{len(part)} records with rensa: {took}, {len(alike)} found")
     took, theirs, number = timed(lambda: datasketch_repeats(part, parameters))

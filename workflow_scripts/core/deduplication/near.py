@@ -87,9 +87,13 @@ class NearIndex:
         self._texts[position] = signed.text
         self._bands.insert(position, signed.signature)
 
+    def candidates(self, signed: Signed) -> list[int]:
+        """Positions of the known texts that share a band with a text, in order."""
+        return sorted(self._bands.query(signed.signature))
+
     def near(self, signed: Signed) -> list[Match]:
         """All known texts that reach the threshold, in order of position."""
-        candidates = sorted(self._bands.query(signed.signature))
+        candidates = self.candidates(signed)
         own = shingles(signed.text, self._characters) if candidates else set()
         found = (
             Match(position, jaccard(own, shingles(self._texts[position], self._characters)))
