@@ -113,7 +113,7 @@ def _quoted_corruptions(reference: str, at_least: int) -> Texts:
 
 def check_titled(response: str, title: str, at_least: int) -> Verdict:
     """A text that begins with this title in <<double angle brackets>> and has `at_least` words after it."""
-    text = reading.normal(response)
+    text = reading.normal(response).lstrip("#*_ ")  # a Markdown heading, or bold
     if not text:
         return EMPTY
     head, closed, body = text.partition(">>")
@@ -135,6 +135,8 @@ def _titled_forms(reference: str, title: str, at_least: int) -> Texts:
     return mutations.framed(reference) | {
         "on its line": f"<<{title}>>\n\n{body}",
         "on one line": f"<<{title}>> {body}",
+        "bold": f"**<<{title}>>**\n{body}",
+        "heading": f"# <<{title}>>\n\n{body}",
         "spaces inside": f"<< {title} >>\n{body}",
         "capitals": f"<<{title}>>\n{body}".upper(),
         "long": f"<<{title}>>\n{mutations.lengthened(body)}",
