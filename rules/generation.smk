@@ -162,7 +162,7 @@ use rule pilot as generate_shard with:
         calibration="<results>/critic/calibration.json",
         guard="<results>/base/guard.json",
         gate="<results>/gates/pilot.json",
-        earlier=guidance_lists() and "<results>/pilot/records.parquet",
+        earlier="<results>/pilot/records.parquet" if guidance_lists() else [],
     output:
         records="<results>/generation/shard-{shard}.parquet",
     log:
