@@ -16,6 +16,7 @@ rule report_tables:
         scores=collect("<results>/evaluation/{arm}/scores.parquet", arm=arms()),
         responses=collect("<results>/evaluation/{arm}/responses.parquet", arm=arms()),
         comparisons="<results>/statistics/comparisons.json",
+        registration="<results>/statistics/preregistration.json",
         metrics=report_metrics(),
         gates=report_gates(),
         training_reports=report_runs("training.json"),
@@ -45,7 +46,8 @@ rule report_tables:
     shell:
         "python -m {params.module} --settings {params.settings:q} --identity {input.identity:q}"
         " --items {input.questions:q} --scores {input.scores:q} --responses {input.responses:q}"
-        " --comparisons {input.comparisons:q} --metrics {input.metrics:q} --gates {input.gates:q}"
+        " --comparisons {input.comparisons:q} --registration {input.registration:q}"
+        " --metrics {input.metrics:q} --gates {input.gates:q}"
         " --training-reports {input.training_reports:q} --training-metrics {input.training_metrics:q}"
         " --records {input.records:q} --tables {output.tables:q} 2>&1 | tee {log:q}"
 

@@ -2,7 +2,8 @@
 
 python -m workflow_scripts.report_tables --settings '{"statistics": {...}}' --identity base/model.json
     --items test.parquet --scores ARM/scores.parquet ... --responses ARM/responses.parquet ...
-    --comparisons comparisons.json --metrics FILE.json ... --gates FILE.json ...
+    --comparisons comparisons.json --registration preregistration.json
+    --metrics FILE.json ... --gates FILE.json ...
     --training-reports training.json ... --training-metrics metrics.parquet ...
     --records FILE.parquet ... --tables tables/arms.csv tables/types.csv ...
 """
@@ -11,13 +12,21 @@ import argparse
 import json
 from pathlib import Path
 
-from workflow_scripts.core import report_origins, report_tables, schemas
+from workflow_scripts.core import (
+    report_data_evidence,
+    report_evidence,
+    report_numbers,
+    report_origins,
+    report_tables,
+    schemas,
+)
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.evaluation.scored_arms import read_scored_arms
 from workflow_scripts.core.outputs import guarded
 from workflow_scripts.core.report_columns import TABLES, write_table
 from workflow_scripts.core.runtime import job
 
+FILES = ("identity", "items", "comparisons", "registration")
 LISTS = (
     "scores",
     "responses",
@@ -36,7 +45,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--settings", required=True, help='JSON: {"statistics": {"primary": {...}}}')
-    for name in ("identity", "items", "comparisons"):
+    for name in FILES:
         parser.add_argument(f"--{name}", required=True)
     for name in LISTS:
         parser.add_argument(f"--{name}", nargs="+", required=True, type=Path)
@@ -52,14 +61,16 @@ def make_tables(arguments: argparse.Namespace) -> dict[str, list[dict]]:
     """Rows of every table."""
     root = Path(arguments.comparisons).parent.parent
 
-    def by_name(paths) -> dict[str, Path]:
-        return {path.relative_to(root).with_suffix("").as_posix(): path for path in paths}
+    def read_all(paths) -> dict[str, dict]:
+        return {path.relative_to(root).with_suffix("").as_posix(): read_json(path) for path in paths}
 
     def by_run(paths) -> dict[str, Path]:
         return {"-".join(path.relative_to(root / "models").parent.parts): path for path in paths}
 
     primary = json.loads(arguments.settings)["statistics"]["primary"]
-    document = read_json(arguments.comparisons)
+    identity, document = read_json(arguments.identity), read_json(arguments.comparisons)
+    registration = read_json(arguments.registration)
+    reports, gates = read_all(arguments.metrics), read_all(arguments.gates)
     alpha = 1 - document["confidence"]
     arms = read_scored_arms(arguments.scores)
     scores = {path.parent.name: schemas.read_records(path, schemas.SCORES) for path in arguments.scores}
@@ -69,7 +80,6 @@ def make_tables(arguments: argparse.Namespace) -> dict[str, list[dict]]:
         if path.parent.name in primary.values()
     }
     items = schemas.read_records(arguments.items, schemas.ITEMS)
-    reports = {name: read_json(path) for name, path in by_name(arguments.metrics).items()}
     runs = {
         name: schemas.read_records(path, schemas.TRAINING_METRICS)
         for name, path in by_run(arguments.training_metrics).items()
@@ -78,17 +88,11 @@ def make_tables(arguments: argparse.Namespace) -> dict[str, list[dict]]:
         path.relative_to(root).as_posix(): report_origins.provenance_texts(path)
         for path in [Path(arguments.items), *arguments.records, *arguments.responses, *arguments.scores]
     }
-    files = [Path(getattr(arguments, name)) for name in ("identity", "items", "comparisons")]
-    for name in (
-        "scores",
-        "responses",
-        "metrics",
-        "gates",
-        "training_reports",
-        "training_metrics",
-        "records",
-    ):
-        files += getattr(arguments, name)
+    files = [Path(getattr(arguments, name)) for name in FILES]
+    for name in LISTS:
+        files += getattr(arguments, name.replace("-", "_")) if name != "tables" else []
+    audit, calibration = reports["evaluation/audit"], reports["critic/calibration"]
+    statistics = {"statistics/comparisons": document, "statistics/preregistration": registration}
     return {
         "arms": report_tables.arm_rows(arms, alpha),
         "types": report_tables.type_rows(arms, alpha),
@@ -96,23 +100,28 @@ def make_tables(arguments: argparse.Namespace) -> dict[str, list[dict]]:
         "funnel": report_tables.funnel_rows(reports),
         "metrics": report_tables.metric_rows(reports),
         "histograms": report_tables.histogram_rows(reports),
-        "reliability": report_tables.reliability_rows(reports["critic/calibration"], alpha),
-        "roc": report_tables.roc_rows(reports["critic/calibration"]),
-        "critic_groups": report_tables.critic_group_rows(reports["critic/calibration"]),
+        "reliability": report_tables.reliability_rows(calibration, alpha),
+        "roc": report_tables.roc_rows(calibration),
+        "critic_groups": report_tables.critic_group_rows(calibration),
         "training": report_tables.training_rows(runs),
         "reasons": report_tables.reason_rows(scores),
-        "audit_arms": report_tables.audit_arm_rows(reports["evaluation/audit"], list(arms)),
-        "gates": report_tables.gate_rows({path.stem: read_json(path) for path in arguments.gates}),
+        "audit_arms": report_tables.audit_arm_rows(audit, list(arms)),
+        "gates": report_tables.gate_rows({Path(name).name: gate for name, gate in gates.items()}),
         "differing_items": report_tables.differing_rows(
             items, scores, responses, primary["baseline"], primary["candidate"]
         ),
         "identity": report_origins.identity_rows(
-            read_json(arguments.identity),
+            identity,
             {name: read_json(path) for name, path in by_run(arguments.training_reports).items()},
             report_origins.packages_of([text for texts in origins.values() for text in texts]),
         ),
         "record_files": report_origins.record_file_rows(origins),
         "files": report_origins.file_rows(files, root),
+        "numbers": report_numbers.number_rows({**statistics, **reports, **gates, "base/model": identity}),
+        **report_evidence.evaluation_tables(
+            audit, document, registration, reports["gates/error_rates"], primary
+        ),
+        **report_data_evidence.data_tables(reports),
     }
 
 

@@ -17,7 +17,8 @@ FAMILIAR = ("base_raw", "base", "sft", "sft-longer")
 DASHES = ([1, 0], [1, 0], [1, 0], [6, 3], [1, 0], [2, 2], [8, 3, 2, 3])
 
 
-def _chart(rows: list[dict]) -> alt.Chart:
+def chart(rows: list[dict]) -> alt.Chart:
+    """A chart of rows, without a mark yet."""
     return alt.Chart(alt.Data(values=rows))
 
 
@@ -48,7 +49,8 @@ def _shaped(rows: list[dict], name: str, legend=alt.Undefined):
     return alt.Shape(f"{name}:N", scale=alt.Scale(domain=values, range=_pick(SHAPES, values)), legend=legend)
 
 
-def _share_axis(title: str, **options) -> dict:
+def share_axis(title: str, **options) -> dict:
+    """Scale and axis for shares, from 0 to 100 %."""
     return {
         "scale": alt.Scale(domain=[0, 1]),
         "axis": alt.Axis(format=".0%", title=title, tickCount=5, **options),
@@ -71,11 +73,11 @@ def draw_arms(rows: list[dict]) -> alt.Chart:
         row | {"label": f"{100 * row['rate']:.1f} %", "place": min(max(row["rate"], 0.05), 0.95)}
         for row in rows
     ]
-    base = _chart(labelled).encode(
+    base = chart(labelled).encode(
         y=alt.Y("arm:N", sort=arms, title=None), color=_coloured(rows, "arm", legend=None)
     )
     interval = base.mark_rule(strokeWidth=3).encode(
-        x=alt.X("rate_low:Q", **_share_axis("Success on the test items")), x2="rate_high:Q"
+        x=alt.X("rate_low:Q", **share_axis("Success on the test items")), x2="rate_high:Q"
     )
     point = base.mark_point(filled=True, size=90, opacity=1).encode(
         x="rate:Q", shape=_shaped(rows, "arm", legend=None)
@@ -96,8 +98,8 @@ def draw_differences(rows: list[dict]) -> alt.Chart:
         }
         for row in rows
     ]
-    base = _chart(scaled).encode(y=alt.Y("pair:N", sort=distinct(scaled, "pair"), title=None))
-    zero = _chart([{"zero": 0}]).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x="zero:Q")
+    base = chart(scaled).encode(y=alt.Y("pair:N", sort=distinct(scaled, "pair"), title=None))
+    zero = chart([{"zero": 0}]).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x="zero:Q")
     interval = base.mark_rule(strokeWidth=3, color=SERIES[3]).encode(
         x=alt.X("low:Q", axis=alt.Axis(title="Difference in percentage points")), x2="high:Q"
     )
@@ -109,13 +111,13 @@ def draw_differences(rows: list[dict]) -> alt.Chart:
 def draw_types(rows: list[dict]) -> alt.Chart:
     """For each type of item, a point and its interval for each arm."""
     arms, types = distinct(rows, "arm"), distinct(rows, "type")
-    base = _chart(rows).encode(
+    base = chart(rows).encode(
         y=alt.Y("type:N", title=None, scale=alt.Scale(paddingInner=0.3)),
         yOffset=alt.YOffset("arm:N", sort=arms),
         color=_coloured(rows, "arm"),
     )
     interval = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("rate_low:Q", **_share_axis("Success on the test items of the type")), x2="rate_high:Q"
+        x=alt.X("rate_low:Q", **share_axis("Success on the test items of the type")), x2="rate_high:Q"
     )
     point = base.mark_point(filled=True, size=55, opacity=1).encode(x="rate:Q", shape=_shaped(rows, "arm"))
     return (interval + point).properties(width=WIDTH, height=len(types) * (16 * len(arms) + 14) + 90)
@@ -124,7 +126,7 @@ def draw_types(rows: list[dict]) -> alt.Chart:
 def draw_funnel(rows: list[dict]) -> alt.Chart:
     """A bar for each step, longest first."""
     steps = [row | {"step": report_format.words(row["step"])} for row in rows]
-    base = _chart(steps).encode(
+    base = chart(steps).encode(
         y=alt.Y("step:N", sort=distinct(steps, "step"), title=None),
         x=alt.X(
             "count:Q",
@@ -143,7 +145,7 @@ def histogram_of(title: str) -> Callable[[list[dict]], alt.Chart]:
     def draw(rows: list[dict]) -> alt.Chart:
         several = len(distinct(rows, "source")) > 1
         named = [row | {"source": row["source"].removesuffix("/audit").rpartition("/")[2]} for row in rows]
-        bars = _chart(named).mark_bar(stroke=None, opacity=0.6 if several else 1, binSpacing=1)
+        bars = chart(named).mark_bar(stroke=None, opacity=0.6 if several else 1, binSpacing=1)
         return bars.encode(
             x=alt.X("low:Q", bin="binned", axis=alt.Axis(title=title, grid=False, tickCount=8)),
             x2="high:Q",
@@ -158,9 +160,9 @@ def histogram_of(title: str) -> Callable[[list[dict]], alt.Chart]:
 
 def draw_reliability(rows: list[dict]) -> alt.Chart:
     """How often an answer was good, against how sure the critic was; the diagonal is perfect calibration."""
-    diagonal = _chart([{"predicted": 0, "observed": 0}, {"predicted": 1, "observed": 1}])
-    base = _chart(rows).encode(x=alt.X("predicted:Q", **_share_axis("P(yes) of the critic, mean of the bin")))
-    observed = alt.Y("observed:Q", **_share_axis("Share of good answers", grid=True))
+    diagonal = chart([{"predicted": 0, "observed": 0}, {"predicted": 1, "observed": 1}])
+    base = chart(rows).encode(x=alt.X("predicted:Q", **share_axis("P(yes) of the critic, mean of the bin")))
+    observed = alt.Y("observed:Q", **share_axis("Share of good answers", grid=True))
     line = diagonal.mark_line(color=MUTED, strokeDash=[3, 3], strokeWidth=1.5)
     interval = base.mark_rule(color=SERIES[3], strokeWidth=2).encode(y="observed_low:Q", y2="observed_high:Q")
     point = base.mark_point(filled=True, color=SERIES[3], opacity=1).encode(y=observed, size=alt.value(80))
@@ -171,11 +173,11 @@ def draw_roc(rows: list[dict]) -> alt.Chart:
     """Right answers accepted against wrong answers accepted, over all thresholds; the diagonal is a coin."""
     start = {"false_positive_rate": 0, "true_positive_rate": 0}
     curve = [start | {"order": 0}, *[row | {"order": place} for place, row in enumerate(rows, 1)]]
-    x = alt.X("false_positive_rate:Q", **_share_axis("Wrong answers accepted"))
-    y = alt.Y("true_positive_rate:Q", **_share_axis("Right answers accepted", grid=True))
-    diagonal = _chart([start, {"false_positive_rate": 1, "true_positive_rate": 1}])
+    x = alt.X("false_positive_rate:Q", **share_axis("Wrong answers accepted"))
+    y = alt.Y("true_positive_rate:Q", **share_axis("Right answers accepted", grid=True))
+    diagonal = chart([start, {"false_positive_rate": 1, "true_positive_rate": 1}])
     coin = diagonal.mark_line(color=MUTED, strokeDash=[3, 3], strokeWidth=1.5)
-    line = _chart(curve).mark_line(color=SERIES[3], strokeWidth=2).encode(x=x, y=y, order="order:Q")
+    line = chart(curve).mark_line(color=SERIES[3], strokeWidth=2).encode(x=x, y=y, order="order:Q")
     return (coin.encode(x=x, y=y) + line).properties(width=WIDTH, height=300)
 
 
@@ -186,7 +188,7 @@ def curves_of(title: str, form: str = "~g") -> Callable[[list[dict]], alt.Chart]
         runs = {run: [row for row in rows if row["run"] == run] for run in distinct(rows, "run")}
         longest = max(map(len, runs.values()))
         every = -(-longest // MOST_POINTS)
-        base = _chart([row for run in runs.values() for row in run[::every]]).encode(
+        base = chart([row for run in runs.values() for row in run[::every]]).encode(
             x=alt.X("step:Q", axis=whole_axis("Optimizer step", [row["step"] for row in rows], grid=False)),
             y=alt.Y(
                 "value:Q",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from workflow_scripts.core import figure_charts, report_format
+from workflow_scripts.core import figure_charts, figure_evidence_charts, report_format
 from workflow_scripts.core.figure_svg import render
 
 PERCENT = report_format.percent
@@ -69,6 +69,40 @@ def tell_curves(rows: list[dict]) -> str:
     return "; ".join(told) + "."
 
 
+def tell_influence(rows: list[dict]) -> str:
+    """The lift of the clusters that carry most of it."""
+    shown = figure_evidence_charts.largest_shares(rows)[:8]
+    told = [
+        f"{row['group']}: {report_format.points(row['lift'])} points, {PERCENT(row['share'])} of the lift"
+        for row in shown
+    ]
+    return f"{'; '.join(told)}; {len(rows) - len(shown)} more."
+
+
+def tell_sentinels(rows: list[dict]) -> str:
+    """Each sign as measured and as recorded."""
+    told = [
+        f"{report_format.words(row['metric'])}: {PERCENT(row['value'])}, on record "
+        + ("nothing" if row["recorded"] is None else PERCENT(row["recorded"]))
+        for row in rows
+    ]
+    return "; ".join(told) + "."
+
+
+def tell_gate_errors(rows: list[dict]) -> str:
+    """The probability of each decision at each true lift."""
+    told = [
+        f"{report_format.points(row['lift'])} points: "
+        + ", ".join(f"{name} {PERCENT(row[name], 0)}" for name in figure_evidence_charts.OUTCOMES)
+        for row in rows
+    ]
+    return "; ".join(told) + "."
+
+
+def _of_gate(gate: str) -> Callable[[dict], bool]:
+    return lambda row: row["gate"] == gate
+
+
 def _bins(source: str, name: str) -> Callable[[dict], bool]:
     return lambda row: row["source"].startswith(source) and row["name"] == name
 
@@ -105,6 +139,30 @@ FIGURES = {
         _all,
         figure_charts.draw_types,
         tell_rates("{type}, {arm}", "rate", "rate_low", "rate_high", PERCENT),
+    ),
+    "influence": Figure(
+        "What each template carries of the lift",
+        "influence",
+        lambda row: row["by"] == "cluster",
+        figure_evidence_charts.draw_influence,
+        tell_influence,
+    ),
+    **{
+        f"gate_errors_{gate}": Figure(
+            f"What the {gate} gate decides at a true lift",
+            "error_rates",
+            _of_gate(gate),
+            figure_evidence_charts.draw_gate_errors,
+            tell_gate_errors,
+        )
+        for gate in ("sft", "dpo")
+    },
+    "sentinel_rates": Figure(
+        "Signs of an assistant in the base",
+        "sentinels",
+        _all,
+        figure_evidence_charts.draw_sentinels,
+        tell_sentinels,
     ),
     "funnel": Figure(
         "Records from generated to trained on",

@@ -2,30 +2,11 @@
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
-from workflow_scripts.core import report_format
 from workflow_scripts.core.errors import InputError
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: its name in the CSV file, its heading, its kind, and its interval's columns, if it has one.
-
-    Kinds: text, words (a field's name), code (an identifier), foreign (a model's text), count, rate, points
-    (both shares of 1), p, number, metric (shown as the row's `metric` asks), flag.
-    """
-
-    name: str
-    heading: str
-    kind: str = "text"
-    interval: tuple[str, str] | None = None
-
-    @property
-    def is_numeric(self) -> bool:
-        """Whether its cells are numbers, to be set flush right."""
-        return self.kind in ("count", "rate", "points", "p", "number", "metric")
+from workflow_scripts.core.report_cells import Column, parse
+from workflow_scripts.core.report_evidence_columns import EVIDENCE_TABLES
 
 
 def _metric_columns(*leading: Column) -> tuple[Column, ...]:
@@ -50,6 +31,7 @@ TABLES = {
         Column("baseline", "Baseline", "code"),
         Column("candidate", "Candidate", "code"),
         Column("scope", "Items of type", "words"),
+        Column("role", "Role", "words"),
         Column("n", "n", "count"),
         Column("both", "Both", "count"),
         Column("only_baseline", "Only baseline", "count"),
@@ -64,11 +46,24 @@ TABLES = {
         Column("bootstrap_high", "Bootstrap, high", "points"),
         Column("mid_p", "McNemar mid-p", "p"),
         Column("exact_p", "Exact p", "p"),
+        Column("chi2", "Chi-squared", "number"),
+        Column("chi2_p", "Chi-squared p", "p"),
+        Column("chi2_cc", "Chi-squared, continuity-corrected", "number"),
         Column("cc_p", "Continuity-corrected p", "p"),
         Column("adjusted_p", "Adjusted p", "p"),
+        Column("level", "Judged at", "number"),
         Column("cohens_h", "Cohen’s h", "number"),
         Column("minimum_detectable_effect", "Smallest detectable difference, points", "points"),
         Column("significant", "Significant", "flag"),
+        Column("clusters", "Clusters", "count"),
+        Column("clustered_low", "By clusters, low", "points"),
+        Column("clustered_high", "By clusters, high", "points"),
+        Column("cluster_bootstrap_low", "Bootstrap of clusters, low", "points"),
+        Column("cluster_bootstrap_high", "Bootstrap of clusters, high", "points"),
+        Column("clustered_error", "Standard error by clusters", "number"),
+        Column("design_effect", "Design effect", "number"),
+        Column("clustered_p", "p by clusters", "p"),
+        Column("clustered_detectable_effect", "Smallest detectable by clusters, points", "points"),
     ),
     "funnel": (
         Column("source", "File", "code"),
@@ -85,6 +80,8 @@ TABLES = {
         Column("count", "Records", "count"),
     ),
     "reliability": (
+        Column("low", "P(yes) from", "number"),
+        Column("high", "To, below", "number"),
         Column("predicted", "P(yes), mean", "number"),
         Column("observed", "Share of good answers", "rate", ("observed_low", "observed_high")),
         Column("n", "Judgements", "count"),
@@ -114,8 +111,11 @@ TABLES = {
     ),
     "audit_arms": (
         Column("arm", "Arm", "code"),
+        Column("n", "Items", "count"),
+        Column("success", "Success", "rate", ("success_low", "success_high")),
         Column("truncated", "Cut off", "rate", ("truncated_low", "truncated_high")),
         Column("empty", "Empty", "rate", ("empty_low", "empty_high")),
+        Column("unparseable", "Unreadable", "rate", ("unparseable_low", "unparseable_high")),
         Column("median_characters", "Median characters", "number"),
         Column("percentile_95_characters", "95th percentile", "number"),
         Column("longest_characters", "Longest", "count"),
@@ -124,8 +124,13 @@ TABLES = {
     "gates": (
         Column("gate", "Gate", "words"),
         Column("decision", "Decision"),
+        Column("source", "File", "code"),
         Column("metric", "Measured", "words"),
         Column("value", "Value", "metric", ("low", "high")),
+        Column("n", "n", "count"),
+        Column("bound", "Judged by"),
+        Column("measured", "That is", "metric"),
+        Column("threshold", "Threshold", "metric"),
         Column("rule", "Asked"),
         Column("passed", "Holds", "flag"),
         Column("override", "Override"),
@@ -150,16 +155,7 @@ TABLES = {
         Column("git_commit", "Commit", "code"),
     ),
     "files": (Column("file", "File", "code"), Column("sha256", "SHA-256", "code")),
-}
-
-PARSERS = {"count": int, "rate": float, "points": float, "p": float, "number": float, "metric": float}
-FORMATS = {
-    "count": report_format.count,
-    "rate": report_format.percent,
-    "points": report_format.points,
-    "p": report_format.p_value,
-    "words": report_format.words,
-    "number": report_format.number,
+    **EVIDENCE_TABLES,
 }
 
 
@@ -189,40 +185,9 @@ def read_table(path, table: str) -> list[dict]:
         if reader.fieldnames != list(kinds):
             remedy = "these are not this table's columns: remove the file and let the workflow remake it"
             raise InputError(file=path, field="header", value=reader.fieldnames, remedy=remedy)
-        return [{name: _parse(kinds[name], text) for name, text in row.items()} for row in reader]
-
-
-def _parse(kind: str, text: str):
-    if kind == "foreign":
-        return text
-    if text == "":
-        return None
-    return text == "True" if kind == "flag" else PARSERS.get(kind, str)(text)
+        return [{name: parse(kinds[name], text) for name, text in row.items()} for row in reader]
 
 
 def read_tables(paths: Iterable) -> dict[str, list[dict]]:
     """Several tables by the names of their files."""
     return {Path(path).stem: read_table(path, Path(path).stem) for path in paths}
-
-
-def cell(column: Column, row: dict) -> str:
-    """A row's cell in a column as it is shown: with its interval in brackets, an en dash for nothing."""
-    value = row[column.name]
-    if value is None:
-        return "–"
-    if column.kind == "foreign":
-        return report_format.inert(value)
-    if column.kind == "flag":
-        return "yes" if value else "no"
-    form = FORMATS.get(_kind_of(column, row), str)
-    bounds = [row[name] for name in column.interval or ()]
-    if not bounds or None in bounds:
-        return form(value)
-    bare = report_format.percent_number if form is report_format.percent else form
-    return f"{form(value)} ({bare(bounds[0])} to {bare(bounds[1])})"
-
-
-def _kind_of(column: Column, row: dict) -> str:
-    if column.kind != "metric":
-        return column.kind
-    return report_format.metric_kind(row["metric"])

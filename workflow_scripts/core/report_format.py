@@ -15,9 +15,10 @@ HARMLESS_FORMATS = "\u200c\u200d"
 # How a metric is shown goes by its name: shares in percent, paired differences in points, p-values as such.
 METRIC_KINDS = {
     "rate": re.compile(
-        r"(_rate|_success|_share|precision|recall|accuracy|identical_responses|explained_by_length)$"
+        r"(_rate|_success|_share|_probability|precision|recall|accuracy|identical_responses|_changes|_fired"
+        r"|explained|explained_by_length|length_artifact|over_lift|_false_(continue|pause|stop))$"
     ),
-    "points": re.compile(r"(^|_)(lift|effect|difference|detectable_effect|artifact)$"),
+    "points": re.compile(r"(^|_)(lift|lift_clustered|effect|difference|detectable_effect)$"),
     "p": re.compile(r"(^|_)p$"),
 }
 

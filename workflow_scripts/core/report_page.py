@@ -10,22 +10,28 @@ from markupsafe import Markup
 from workflow_scripts.core import report_answer, report_format
 from workflow_scripts.core.figure_svg import PALETTE
 from workflow_scripts.core.figures import FIGURES
-from workflow_scripts.core.report_columns import TABLES, cell
+from workflow_scripts.core.report_cells import cell
+from workflow_scripts.core.report_columns import TABLES
+from workflow_scripts.core.report_descriptions import describe
 
 PAGE = "summary.html.j2"
 SHOWN_DIFFERENCES = 24
 MOST_ROWS = 150
 CONTENTS = (
     ("arms", "Success by arm"),
-    ("types", "By type of item"),
     ("comparisons", "Paired comparisons"),
+    ("registration", "Registered beforehand"),
+    ("audit", "Evaluation audit"),
+    ("gates", "Gates"),
+    ("types", "By type of item"),
     ("differences", "Where the arms differ"),
+    ("items", "Test items"),
+    ("base", "The base model"),
     ("data", "Generated data"),
+    ("overlap", "Overlap with held-out data"),
     ("critic", "The critic"),
     ("pairs", "Preference pairs"),
     ("training", "Training"),
-    ("audit", "Evaluation audit"),
-    ("gates", "Gates"),
     ("provenance", "Provenance"),
     ("reproduce", "Reproduce it"),
 )
@@ -44,16 +50,20 @@ def environment(templates) -> jinja2.Environment:
     filters = ("decimal", "percent", "points", "p_value", "count", "number", "words", "inert")
     found.filters |= {name: getattr(report_format, name) for name in filters}
     found.filters["metric"] = lambda row: cell(METRIC_CELL, row)
+    found.filters |= {"asked": asked, "judged": lambda row: cell(GATE_CELL, row)}
     found.globals |= {"columns": TABLES, "cell": cell, "palette": PALETTE}
     found.globals |= {
+        "describe": describe,
         "differing_sample": differing_sample,
         "groups": groups,
+        "judged_first": judged_first,
         "pivot": pivot,
         "thinned": thinned,
     }
     return found
 
 
+GATE_CELL = next(column for column in TABLES["gates"] if column.name == "value")
 METRIC_CELL = next(column for column in TABLES["metrics"] if column.name == "value")
 
 
@@ -104,6 +114,29 @@ def pivot(rows: list[dict], across: str, down: str) -> tuple[list[str], dict[str
     return columns, grid
 
 
+def asked(criterion: dict) -> str:
+    """What a criterion asks, without its metric’s name: `upper bound < 0.5, otherwise stop`."""
+    bound = {"low": "lower bound ", "high": "upper bound "}.get(criterion["bound"], "")
+    return bound + criterion["rule"].partition(" ")[2]
+
+
+def judged_first(rows: list[dict], criteria: list[dict]) -> list[tuple[dict, list[dict]]]:
+    """Each row of the table of metrics with the criteria that judge it; those that none judges come last."""
+    found = {}
+    for criterion in criteria:
+        found.setdefault((criterion["source"], criterion["metric"]), []).append(criterion)
+    paired = [(row, found.get((row["source"], row["metric"]), [])) for row in rows]
+    return sorted(paired, key=lambda pair: not pair[1])
+
+
+def measured(rows: list[dict]) -> dict[str, dict[str, float]]:
+    """{file: {field: value}} of the table of all numbers, for sentences that state some."""
+    return {
+        source: {row["field"]: row["value"] for row in part}
+        for source, part in groups(rows, "source").items()
+    }
+
+
 def commits(tables: dict[str, list[dict]]) -> list[str]:
     """The commits at which the records were made, in order of the files."""
     stated = [
@@ -129,6 +162,8 @@ def page_content(tables, figures, captions, document, gates, config, code, resul
         "config_text": config_text(config),
         "contents": CONTENTS,
         "figures": figures,
+        "lift_sources": [name for name in dict.fromkeys(sources) if name.startswith("dev_evaluation/")],
+        "measured": measured(tables["numbers"]),
         "overridden": [gate for gate in gates.values() if gate["override"]],
         "pair_sources": list(dict.fromkeys(name for name in sources if name.startswith("preferences/"))),
         "primary": primary,

@@ -47,8 +47,9 @@ def comparison_rows(document: dict) -> list[dict]:
             name: entry[name] for name in ("baseline", "candidate", "scope", "n", "cohens_h", "adjusted_p")
         }
         row |= {name: entry[name] for name in ("both", "only_baseline", "only_candidate", "neither")}
-        row |= {name: entry[name] for name in ("minimum_detectable_effect", "significant")}
-        row |= {name: tests[name] for name in ("mid_p", "exact_p", "cc_p")}
+        row |= {name: entry[name] for name in ("minimum_detectable_effect", "significant", "role", "level")}
+        row |= {name: tests[name] for name in ("mid_p", "exact_p", "chi2", "chi2_p", "chi2_cc", "cc_p")}
+        row |= _cluster_columns(entry.get("clusters"))
         row["difference"] = difference["estimate"]
         for method in ("newcombe", "tango", "bootstrap"):
             row[f"{method}_low"], row[f"{method}_high"] = difference[method]
@@ -57,6 +58,22 @@ def comparison_rows(document: dict) -> list[dict]:
             row[f"{side}_low"], row[f"{side}_high"] = entry[side]["low"], entry[side]["high"]
         rows.append(row)
     return rows
+
+
+def _cluster_columns(found: dict | None) -> dict:
+    """What an entry says when its items are taken by clusters; nothing where no clusters are known."""
+    if found is None:
+        return {}
+    row = {
+        "clusters": found["count"],
+        "clustered_error": found["standard_error"],
+        "design_effect": found["design_effect"],
+        "clustered_p": found["p_value"],
+        "clustered_detectable_effect": found["minimum_detectable_effect"],
+    }
+    for name, key in (("clustered", "interval"), ("cluster_bootstrap", "bootstrap")):
+        row[f"{name}_low"], row[f"{name}_high"] = found[key] or (None, None)
+    return row
 
 
 def funnel_rows(reports: dict[str, dict]) -> list[dict]:
@@ -99,7 +116,8 @@ def reliability_rows(calibration: dict, alpha: float) -> list[dict]:
     for part in calibration["reliability"]:
         low, high = wilson(round(part["right"] * part["n"]), part["n"], alpha)
         interval = {"observed": part["right"], "observed_low": float(low), "observed_high": float(high)}
-        rows.append({"predicted": part["mean_p_yes"], **interval, "n": part["n"]})
+        bin_of = {"low": part["low"], "high": part["high"], "predicted": part["mean_p_yes"]}
+        rows.append({**bin_of, **interval, "n": part["n"]})
     return rows
 
 
@@ -129,7 +147,7 @@ def training_rows(runs: dict[str, Sequence[dict]]) -> list[dict]:
 
 
 def gate_rows(gates: dict[str, dict]) -> list[dict]:
-    """Every criterion of every gate, with what was measured and what was asked."""
+    """Every criterion of every gate, with what was measured in which file and what was asked."""
     rows = []
     for name, gate in gates.items():
         for criterion in gate["criteria"]:
@@ -138,7 +156,8 @@ def gate_rows(gates: dict[str, dict]) -> list[dict]:
                 {
                     "gate": name,
                     "decision": gate["decision"],
-                    "metric": criterion["metric"],
+                    "source": criterion["file"].removeprefix("../").removesuffix(".json"),
+                    **{name: criterion[name] for name in ("metric", "n", "bound", "measured", "threshold")},
                     "value": criterion["value"],
                     "low": low,
                     "high": high,
@@ -166,12 +185,15 @@ def audit_arm_rows(audit: dict, arms: Sequence[str]) -> list[dict]:
     """What the audit says of each arm's answers: cut off, empty, length, and whether it tells success."""
     rows = []
     for arm in arms:
-        summary, row = audit["arms"][arm], {"arm": arm}
+        summary = audit["arms"][arm]
+        row = {"arm": arm, "n": summary["n"]}
         lengths = ("median_characters", "percentile_95_characters", "longest_characters")
         row |= {name: summary["length"][name] for name in lengths}
         for name, found in (
+            ("success", summary["success"]),
             ("truncated", summary["truncated"]),
             ("empty", summary["empty"]),
+            ("unparseable", summary["unparseable"]),
             ("length_auc", summary["length"]["auc"]),
         ):
             row |= {name: found["value"], f"{name}_low": found.get("low"), f"{name}_high": found.get("high")}
