@@ -109,6 +109,6 @@ def validate(check: Any, field: str = "check") -> None:
         raise WrongCheck(field, check, 'give {"kind": name, ...its arguments}')
     if check["kind"] not in CHECKS:
         raise WrongCheck(f"{field}.kind", check["kind"], f"must be one of {', '.join(CHECKS)}")
-    check_arguments(CHECKS[check["kind"]], _arguments(check), field)
+    check_arguments(KINDS[check["kind"]].judge, _arguments(check), field)
     for place, part in enumerate(check.get("checks", ()) if check["kind"] == "all_of" else ()):
         validate(part, f"{field}.checks[{place}]")
