@@ -105,7 +105,7 @@ LIFT = {
     "minimum_detectable_effect": "Smallest difference that dev would have shown at this discordance, points.",
 }
 ERROR_RATES = {
-    f"{gate}_{name}": f"Largest probability, over the true lifts below, that the {gate} gate {does}."
+    f"{gate}_{name}": f"Largest probability, over the true lifts computed, that the {gate} gate {does}."
     for gate in ("sft", "dpo")
     for name, does in {
         "false_continue": "lets a run pass that it should not",

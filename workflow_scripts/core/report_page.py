@@ -117,7 +117,8 @@ def pivot(rows: list[dict], across: str, down: str) -> tuple[list[str], dict[str
 def asked(criterion: dict) -> str:
     """What a criterion asks, without its metric’s name: `upper bound < 0.5, otherwise stop`."""
     bound = {"low": "lower bound ", "high": "upper bound "}.get(criterion["bound"], "")
-    return bound + criterion["rule"].partition(" ")[2]
+    rule = criterion["rule"].partition(" ")[2].replace("<=", "≤").replace(">=", "≥")
+    return (bound + rule).replace(" -", f" {report_format.MINUS}")
 
 
 def judged_first(rows: list[dict], criteria: list[dict]) -> list[tuple[dict, list[dict]]]:
