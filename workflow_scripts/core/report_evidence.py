@@ -118,7 +118,7 @@ def influence_rows(audit: dict) -> list[dict]:
     for by, name in (("cluster", "clusters"), ("type", "types")):
         for entry in audit["influence"][name]:
             row = {"by": by, **{key: entry[key] for key in ("group", "n", "lift", "share")}}
-            rows.append(row | bounded("without", entry["without"]))
+            rows.append(row | bounded("without", entry["without"]) | {"others": entry["without"]["n"]})
     return rows
 
 
@@ -142,10 +142,11 @@ def label_rows(audit: dict) -> list[dict]:
     if labels is None:
         return []
     kappa = audit["metrics"]["label_kappa"]
-    rows = [{"arm": "both", **labels["confusion"], **bounded("kappa", kappa)}]
+    rows = [{"arm": "both", "n": kappa["n"], **labels["confusion"], **bounded("kappa", kappa)}]
     for arm, found in labels["arms"].items():
         corrected = {name: found[name] for name in ("success_by_people", "success_variance")}
-        rows.append({"arm": arm, **found["confusion"], **bounded("kappa", found["kappa"]), **corrected})
+        agreement = {"n": found["kappa"]["n"], **found["confusion"], **bounded("kappa", found["kappa"])}
+        rows.append({"arm": arm, **agreement, **corrected})
     return rows
 
 

@@ -62,6 +62,7 @@ EVIDENCE_TABLES = {
         Column("lift", "Its lift, points", "points"),
         Column("share", "Share of the lift", "rate"),
         Column("without", "Lift without it, points", "points", ("without_low", "without_high")),
+        Column("others", "Other items", "count"),
     ),
     "failures": (
         Column("arm", "Arm", "code"),
@@ -75,6 +76,7 @@ EVIDENCE_TABLES = {
     ),
     "labels": (
         Column("arm", "Arm", "code"),
+        Column("n", "Labelled", "count"),
         Column("both_right", "Both right", "count"),
         Column("only_scorer_right", "Scorer alone: right", "count"),
         Column("only_people_right", "People alone: right", "count"),
