@@ -49,9 +49,11 @@ REPORT_TABLES = [
     "removed_records",
     "detectors",
     "openings",
+    "record_examples",
     "telling_words",
     "margin_quantiles",
     "pair_examples",
+    "dev_counts",
     "dev_types",
     "numbers",
 ]

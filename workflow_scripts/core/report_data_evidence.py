@@ -137,6 +137,23 @@ def opening_rows(reports: dict[str, dict]) -> list[dict]:
     return rows
 
 
+def record_example_rows(reports: dict[str, dict]) -> list[dict]:
+    """Some records of each outcome."""
+    return [
+        {
+            "source": source,
+            "outcome": outcome,
+            "instruction": record["instruction"],
+            "response": record["response_raw"],
+            "finish_reason": record["finish_reason"],
+            "margin": record["verdict_margin"],
+        }
+        for source, report in reports.items()
+        for outcome, records in report["examples"].items()
+        for record in records
+    ]
+
+
 def pair_tables(audits: dict[str, dict]) -> dict[str, list[dict]]:
     """What tells chosen from rejected, the distribution of margins, and examples, of every pair set."""
     named = audits.items()
@@ -154,6 +171,11 @@ def pair_tables(audits: dict[str, dict]) -> dict[str, list[dict]]:
             for pair in pairs
         ],
     }
+
+
+def dev_count_rows(reports: dict[str, dict]) -> list[dict]:
+    """The paired outcomes on dev that the gates on a lift rest on."""
+    return [{"source": source, **report["counts"]} for source, report in reports.items()]
 
 
 def dev_type_rows(reports: dict[str, dict]) -> list[dict]:
@@ -195,6 +217,8 @@ def data_tables(reports: dict[str, dict]) -> dict[str, list[dict]]:
         "p_yes": p_yes_rows(calibration),
         "detectors": detector_rows(reports["sft_data/qc"]),
         "openings": opening_rows(of_stage("generation_qc")),
+        "record_examples": record_example_rows(of_stage("generation_qc")),
+        "dev_counts": dev_count_rows(of_stage("dev_lift")),
         "dev_types": dev_type_rows(of_stage("headroom") | of_stage("dev_lift")),
         **overlap_tables(reports["sft_data/overlap"]),
         **pair_tables(of_stage("audit_pairs")),

@@ -199,6 +199,14 @@ EVIDENCE_TABLES = {
         Column("name", "Name", "foreign"),
         Column("count", "Records", "count"),
     ),
+    "record_examples": (
+        Column("source", "File", "code"),
+        Column("outcome", "Outcome", "words"),
+        Column("instruction", "Instruction", "foreign"),
+        Column("response", "Response", "foreign"),
+        Column("finish_reason", "Ended by"),
+        Column("margin", "Margin, log-odds", "number"),
+    ),
     "telling_words": (
         Column("source", "Pairs", "code"),
         Column("side", "Tells"),
@@ -219,6 +227,13 @@ EVIDENCE_TABLES = {
         Column("instruction", "Instruction", "foreign"),
         Column("chosen", "Chosen", "foreign"),
         Column("rejected", "Rejected", "foreign"),
+    ),
+    "dev_counts": (
+        Column("source", "File", "code"),
+        Column("both", "Both", "count"),
+        Column("only_baseline", "Only baseline", "count"),
+        Column("only_candidate", "Only candidate", "count"),
+        Column("neither", "Neither", "count"),
     ),
     "dev_types": (
         Column("source", "File", "code"),
