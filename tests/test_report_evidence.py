@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from number_walk import assert_listed, leaves
 from report_run import METRICS, make_report, make_run
 
 from workflow_scripts.core.figures import FIGURES
@@ -40,29 +41,9 @@ def document(run, name):
     return json.loads((run / f"{name}.json").read_text())
 
 
-def leaves(value, path=()):
-    """(path, number) of every number in a JSON value."""
-    if isinstance(value, dict | list):
-        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from leaves(part, (*path, str(key)))
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield path, value
-
-
 @pytest.mark.parametrize("name", [*METRICS, *STATISTICS, *OTHERS])
 def test_every_number_of_a_result_file_is_in_the_table_that_the_page_links_to(run, page, name):
-    rows = {
-        row["field"]: row
-        for row in read_table(run / "tables/numbers.csv", "numbers")
-        if row["source"] == name
-    }
-    found = list(leaves(document(run, name)))
-    assert found
-    for path, number in found:
-        field, column = ".".join(path), "value"
-        if field not in rows:
-            field, column = ".".join(path[:-1]), path[-1]
-        assert rows[field][column] == number, path
+    assert_listed(run / f"{name}.json", name, read_table(run / "tables/numbers.csv", "numbers"))
     assert '/tables/numbers.csv"' in page
 
 

@@ -1,0 +1,35 @@
+"""The report of a real run: each of its result files' numbers is in it, and every metric is explained."""
+
+from number_walk import assert_listed
+
+from workflow_scripts.core.figures import FIGURES
+from workflow_scripts.core.report_columns import TABLES, read_table
+from workflow_scripts.core.report_descriptions import describe
+
+# What trainings and merges say of themselves is in the tables of identities and curves; sessions hold times.
+OTHERS = ("models/", "sessions/")
+
+
+def test_every_number_of_every_result_file_is_in_the_report(finished_run):
+    results = finished_run / "results"
+    rows = read_table(results / "tables/numbers.csv", "numbers")
+    names = {path.relative_to(results).with_suffix("").as_posix() for path in results.rglob("*.json")}
+    names = {name for name in names if not name.startswith(OTHERS)}
+    assert len(names) > 20 and names == {row["source"] for row in rows}
+    for name in sorted(names):
+        assert_listed(results / f"{name}.json", name, rows)
+
+
+def test_every_metric_of_every_result_file_is_explained(finished_run):
+    for row in read_table(finished_run / "results/tables/metrics.csv", "metrics"):
+        assert describe(row["source"], row["metric"]), (row["source"], row["metric"])
+
+
+def test_the_page_is_small_and_links_to_what_there_is(finished_run):
+    page = (finished_run / "reports/summary.html").read_text(encoding="utf-8")
+    assert len(page.encode()) < 5_000_000
+    results = finished_run / "results"
+    assert {path.stem for path in (results / "tables").glob("*.csv")} == TABLES.keys()
+    assert {path.stem for path in (results / "figures").glob("*.svg")} == FIGURES.keys()
+    linked = [part.partition('"')[0] for part in page.split('href="../results/')[1:]]
+    assert linked and all((results / name).exists() for name in linked)
