@@ -95,6 +95,7 @@ def test_page_opens_with_the_answer(page, run):
         f"+{100 * entry['difference']['newcombe'][0]:.1f} to",
         "95\u202f% interval",
         "On 63 held-out items",
+        "templates as units the interval is",
         "mid-p",
         "the claim gate passed",
     ):

@@ -57,7 +57,16 @@ def answer(entry: dict, gate: dict, confidence: float) -> Answer:
         if gate["decision"] == "pass"
         else f"the claim gate says {gate['decision']} ({missed(gate)})"
     )
-    return Answer(kind, HEADINGS[kind].format(**entry), f"{numbers}; {verdict}.")
+    sentence = f"{numbers}; {verdict}.{_by_clusters(entry.get('clusters'))}"
+    return Answer(kind, HEADINGS[kind].format(**entry), sentence)
+
+
+def _by_clusters(clusters: dict | None) -> str:
+    """The wider interval that is left when templates, not items, are what was sampled; empty without any."""
+    if not clusters or not clusters["interval"]:
+        return ""
+    low, high = map(report_format.points, clusters["interval"])
+    return f" With the {clusters['count']} templates as units the interval is {low} to {high}."
 
 
 HEADINGS = {

@@ -76,7 +76,8 @@ def critic_prior_rows(calibration: dict) -> list[dict]:
 
 def p_yes_rows(calibration: dict) -> list[dict]:
     """What P(yes) is worth as a probability, with and without the prior taken off."""
-    return [{"prior": name, **found} for name, found in calibration["worth_of_p_yes"].items()]
+    done = {"without_prior": "left in", "with_prior": "taken off"}
+    return [{"prior": done[name], **found} for name, found in calibration["worth_of_p_yes"].items()]
 
 
 def overlap_tables(overlap: dict) -> dict[str, list[dict]]:

@@ -148,7 +148,7 @@ EVIDENCE_TABLES = {
         Column("margin", "Margin, log-odds", "number"),
     ),
     "p_yes": (
-        Column("prior", "Prior of answers without content", "words"),
+        Column("prior", "The prior is"),
         Column("accuracy", "Accuracy", "rate"),
         Column("brier", "Brier score", "number"),
         Column("calibration_error", "Calibration error", "number"),
