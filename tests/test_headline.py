@@ -36,12 +36,21 @@ def test_the_verdict_is_the_claim_gate_s_and_names_what_was_missed():
     )
 
 
+def test_the_registration_names_what_left_the_plan():
+    kept = {"sha256": "ab" * 32, "deviations": []}
+    assert headline.registration(kept) == "registered plan abababababab: no deviation"
+    left = [{"field": "alpha", "primary": True}, {"field": "fdr", "primary": False}]
+    assert headline.registration(kept | {"deviations": left}).endswith("deviations in alpha (primary), fdr")
+
+
 def test_overall_comparisons_are_printed_primary_first(tmp_path, capsys):
     comparisons = [comparison(), comparison(scope="factual"), comparison(candidate="sft")]
-    write_json(tmp_path / "c.json", {"alpha": 0.01, "comparisons": comparisons})
+    plan = {"sha256": "ab" * 32, "deviations": []}
+    write_json(tmp_path / "c.json", {"alpha": 0.01, "comparisons": comparisons, "registration": plan})
     write_json(tmp_path / "claim.json", {"decision": "pass", "criteria": []})
     files = ["--comparisons", str(tmp_path / "c.json"), "--claim", str(tmp_path / "claim.json")]
     headline.main([*files, "--pages", "reports/summary.html"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("primary: base 50.0% -> dpo-main") and "base 50.0% -> sft" in lines[1]
-    assert lines[2:] == ["claim gate: pass", "Open reports/summary.html"]
+    assert lines[2].startswith("registered plan")
+    assert lines[3:] == ["claim gate: pass", "Open reports/summary.html"]

@@ -132,6 +132,9 @@ def test_page_says_plainly_that_there_is_no_lift(run, page, tmp_path, rates, hea
     page = make_report(make_run(tmp_path, rates=rates), drawn=run)
     assert heading_of(page) == heading
     assert "the claim gate says stop (claim" in page and "Claim gate: stop" in page
+    missed = page[page.index("What each gate decided") : page.index("Every criterion: what was measured")]
+    assert re.search(r"<div>claim lift [^<]*, asked lower bound &gt; 0.0, otherwise stop</div>", missed)
+    assert '<div class="bad">✕ lower bound &gt; 0.0, otherwise stop</div>' in page
 
 
 def test_overrides_stand_above_everything(run, page, tmp_path):

@@ -89,6 +89,7 @@ def test_thresholds_stand_beside_what_they_judge(page):
 
 
 def test_deviations_and_amendments_are_shown_in_red(page):
+    assert 'class="verdict bad">2 deviations from the registration</a>' in page[: page.index("</header>")]
     section = page[page.index('<h2 id="registration"') : page.index('<h2 id="audit"')]
     assert section.count('class="override"') == 2 and "No deviation" not in section
     assert re.search(r"<strong>2 deviations from the registration,\s+1 of them in what the primary", section)

@@ -1,4 +1,4 @@
-"""Prints the comparisons of a run, the primary one first, the claim gate's decision, and where to read on.
+"""Prints a run's comparisons, the primary one first, what left the plan, the verdict, and where to read on.
 
 python -m workflow_scripts.headline --comparisons results/statistics/comparisons.json \\
     --claim results/gates/claim.json --pages reports/summary.html
@@ -40,13 +40,23 @@ def verdict(claim: dict) -> str:
     return f"claim gate: {claim['decision']}" + (f" ({reasons})" if missed else "")
 
 
+def registration(found: dict) -> str:
+    """Whether the comparisons are those that were registered, with every field that is not."""
+    fields = [entry["field"] + (" (primary)" if entry["primary"] else "") for entry in found["deviations"]]
+    return f"registered plan {found['sha256'][:12]}: " + (
+        f"deviations in {', '.join(fields)}" if fields else "no deviation"
+    )
+
+
 def main(argv=None) -> None:
-    """Prints one line per overall comparison with the first (the primary) marked, the verdict, the pages."""
+    """Prints one line per overall comparison with the first (the primary) marked, then what they rest on."""
     arguments = parse_arguments(argv)
-    comparisons = json.loads(arguments.comparisons.read_text(encoding="utf-8"))["comparisons"]
-    overall = [entry for entry in comparisons if entry["scope"] == "overall"]
+    document = json.loads(arguments.comparisons.read_text(encoding="utf-8"))
+    overall = [entry for entry in document["comparisons"] if entry["scope"] == "overall"]
     for place, comparison in enumerate(overall):
         print("primary:" if place == 0 else "        ", headline(comparison))
+    if "registration" in document:
+        print(registration(document["registration"]))
     print(verdict(json.loads(arguments.claim.read_text(encoding="utf-8"))))
     for page in arguments.pages:
         print(f"Open {page}")
