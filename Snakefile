@@ -17,6 +17,7 @@ report: "reports/captions/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/arms.smk"
 include: "rules/base_model.smk"
 include: "rules/test_set.smk"
 include: "rules/headroom.smk"

@@ -88,6 +88,18 @@ def gate_settings(gate):
     return canonical_json({"gate": {"name": gate, "criteria": config["gates"][gate], "override": override}})
 
 
+def gate_error_settings():
+    """What the error rates of the gates on a lift depend on."""
+    return canonical_json(
+        {
+            "gates": {gate: config["gates"][gate] for gate in ("sft", "dpo")},
+            "n": config["test_set"]["sizes"]["dev"],
+            "confidence": config["statistics"]["confidence"],
+            "planned_discordance": config["statistics"]["planned_discordance"],
+        }
+    )
+
+
 def decoding():
     """How every arm is decoded: the part of `evaluation` that an answer depends on."""
     return {key: config["evaluation"][key] for key in ("max_new_tokens", "stop")}
@@ -137,65 +149,6 @@ def shard_ids(count):
 def confidence_settings():
     """The confidence of the intervals alone: what gates read must not change with the rest of the statistics."""
     return canonical_json({"statistics": {"confidence": config["statistics"]["confidence"]}})
-
-
-def arms():
-    """Every arm of the evaluation, in the order of the report."""
-    return [
-        "base_raw",
-        "base",
-        "sft",
-        "sft-longer",
-        *[f"dpo-{variant}" for variant in sorted(config["dpo"]["variants"])],
-    ]
-
-
-def arm_model(wildcards):
-    """The model that an arm answers with: the base's identity file or a merged directory."""
-    return {
-        "base_raw": "<results>/base/model.json",
-        "base": "<results>/base/model.json",
-        "sft": "<results>/models/sft-merged",
-        "sft-longer": "<results>/models/sft-longer-merged",
-    }.get(wildcards.arm, f"<results>/models/{wildcards.arm}-merged")
-
-
-def arm_manifest(wildcards):
-    """What stands for the arm's model in the rerun contract: a directory has no checksum, so its times are not asked."""
-    model = arm_model(wildcards)
-    return model if model.endswith(".json") else f"{model}.json"
-
-
-def arm_template(wildcards):
-    """The bare instruction for the control arm, the completion format for all others."""
-    return config["prompts"]["raw" if wildcards.arm == "base_raw" else "completion"]
-
-
-def arm_gates(wildcards):
-    """The gates that stand before an arm's answers: contamination always, dpo before the DPO arms meet the test items."""
-    gates = ["<results>/gates/contamination.json", "<results>/gates/test_set.json"]
-    if wildcards.evaluation == "evaluation" and wildcards.arm.startswith("dpo-"):
-        gates.append("<results>/gates/dpo.json")
-    return gates
-
-
-def arm_registration(wildcards):
-    """The registered plan, which exists before any arm answers a test item; dev answers need none."""
-    return "<results>/statistics/preregistration.json" if wildcards.evaluation == "evaluation" else []
-
-
-def evaluation_items(wildcards):
-    """The test items for `evaluation`, the dev items for `dev_evaluation`."""
-    return (
-        "<results>/test_set/test.parquet"
-        if wildcards.evaluation == "evaluation"
-        else "<results>/test_set/dev.parquet"
-    )
-
-
-def primary_arms():
-    """The two arms that the claim compares, baseline first."""
-    return [config["statistics"]["primary"][role] for role in ("baseline", "candidate")]
 
 
 def human_labels():

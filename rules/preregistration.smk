@@ -5,38 +5,6 @@ gates/error_rates.json.
 """
 
 
-def comparisons():
-    """The pairs of arms to compare, primary first."""
-    primary = (config["statistics"]["primary"]["baseline"], config["statistics"]["primary"]["candidate"])
-    steps = [("base_raw", "base"), ("base", "sft"), ("sft", "sft-longer")]
-    for variant in sorted(config["dpo"]["variants"]):
-        steps += [("base", f"dpo-{variant}"), ("sft", f"dpo-{variant}"), ("sft-longer", f"dpo-{variant}")]
-    return [primary, *[pair for pair in steps if pair != primary]]
-
-
-def comparison_settings():
-    """The statistics' settings with the pairs of arms to compare."""
-    return canonical_json({"statistics": {**config["statistics"], "comparisons": comparisons()}})
-
-
-def registration_settings():
-    """What is registered: the statistics with the pairs of arms to compare, and the criteria of the claim."""
-    statistics = {**config["statistics"], "comparisons": comparisons()}
-    return canonical_json({"statistics": statistics, "claim": config["gates"]["claim"]})
-
-
-def gate_error_settings():
-    """What the error rates of the gates on a lift depend on."""
-    return canonical_json(
-        {
-            "gates": {gate: config["gates"][gate] for gate in ("sft", "dpo")},
-            "n": config["test_set"]["sizes"]["dev"],
-            "confidence": config["statistics"]["confidence"],
-            "planned_discordance": config["statistics"]["planned_discordance"],
-        }
-    )
-
-
 rule preregister:
     input:
         script="workflow_scripts/preregister.py",
