@@ -69,6 +69,8 @@ def comparisons():
     steps = [("base_raw", "base"), ("base", "sft"), ("sft", "sft-longer")]
     for variant in sorted(config["dpo"]["variants"]):
         steps += [("base", f"dpo-{variant}"), ("sft", f"dpo-{variant}"), ("sft-longer", f"dpo-{variant}")]
+        if variant != PRIMARY_VARIANT:
+            steps.append((f"dpo-{PRIMARY_VARIANT}", f"dpo-{variant}"))
     return [primary, *[pair for pair in steps if pair != primary]]
 
 

@@ -7,6 +7,7 @@ from functools import cache
 
 from workflow_scripts.core import code_digest as code
 from workflow_scripts.core import sessions
+from workflow_scripts.core import variants as dpo_variants
 from workflow_scripts.core.config_validation import check_config
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import canonical_json
@@ -14,6 +15,7 @@ from workflow_scripts.core.model_files import loaded_files
 from snakemake.exceptions import WorkflowError
 
 try:
+    config["dpo"]["variants"] = dpo_variants.completed(config["dpo"]["variants"])
     check_config(config, workflow.basedir)
 except InputError as error:
     raise WorkflowError(str(error))
@@ -125,13 +127,15 @@ def sft_settings():
 
 
 def dpo_settings(wildcards):
-    """One DPO variant with the seed and the engine of its dev evaluation."""
+    """One DPO variant with its seed, which is the root seed unless it has one, and the engine of its dev evaluation."""
+    variant = config["dpo"]["variants"][wildcards.variant]
+    seed = variant["seed"] if variant.get("seed") is not None else config["seed"]
     return canonical_json(
         {
-            "dpo": config["dpo"]["variants"][wildcards.variant],
+            "dpo": {key: value for key, value in variant.items() if key != "seed"},
             "engine": config["engine"],
             "evaluation": decoding(),
-            "seed": config["seed"],
+            "seed": seed,
         }
     )
 
