@@ -11,7 +11,7 @@ from scipy.stats import mannwhitneyu
 
 from tests import tiny_models
 from workflow_scripts.core import critic, critic_prior, prompts
-from workflow_scripts.core.engines import load_engine
+from workflow_scripts.core.engines.loading import load_engine
 from workflow_scripts.core.errors import InputError
 
 CONFIG = Path(__file__).parents[1] / "config"

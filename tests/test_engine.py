@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from tests import tiny_models
-from workflow_scripts.core.engines import Sampling, load_engine, shared_prefixes
+from workflow_scripts.core.engines import Sampling, shared_prefixes
 from workflow_scripts.core.engines.choosing import choose, uniform_draws
+from workflow_scripts.core.engines.loading import load_engine
 from workflow_scripts.core.engines.stopping import completion, cut_at_stop, decode
 from workflow_scripts.core.engines.transformers_engine import _batches
 from workflow_scripts.core.errors import InputError

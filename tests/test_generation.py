@@ -6,7 +6,8 @@ import pytest
 
 from tests.taught_models import taught_model
 from workflow_scripts.core import answers, candidates, generation, prompts, schemas
-from workflow_scripts.core.engines import Generation, load_engine
+from workflow_scripts.core.engines import Generation
+from workflow_scripts.core.engines.loading import load_engine
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.exemplars import draw_exemplars, load_exemplars
 

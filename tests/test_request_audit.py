@@ -11,7 +11,8 @@ from tests import tiny_models
 from tests.test_generation_cli import Workspace
 from workflow_scripts import critic_calibration, sentinels
 from workflow_scripts.core import prompts, schemas, training_dev
-from workflow_scripts.core.engines import Sampling, load_engine
+from workflow_scripts.core.engines import Sampling
+from workflow_scripts.core.engines.loading import load_engine
 from workflow_scripts.core.engines.request_audit import RequestAudit
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.models import load_model, load_tokenizer

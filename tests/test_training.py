@@ -15,6 +15,7 @@ from tests import tiny_models, training_files
 from workflow_scripts import merge_adapter, train_dpo, train_sft
 from workflow_scripts.core import engines, hashing, prompts, schemas
 from workflow_scripts.core import training as training_core
+from workflow_scripts.core.engines.loading import load_engine
 
 SFT, DPO = training_files.SFT, training_files.DPO
 OUTPUTS = ("adapter_model.safetensors", "adapter_config.json", "training.json", "metrics.parquet")
@@ -72,7 +73,7 @@ def digests(directory: Path) -> dict:
 
 def texts(model: Path, adapter: Path | None = None) -> list[tuple]:
     """Greedy answers to instructions that were not trained on: (text, why it ended)."""
-    engine = engines.load_engine(training_files.ENGINE, model, adapter)
+    engine = load_engine(training_files.ENGINE, model, adapter)
     asked = [f"Question: {text}\nAnswer:" for text in training_files.instructions(8, start=500)]
     ids = [prompts.encode(engine.tokenizer, text) for text in asked]
     greedy = engines.Sampling(max_new_tokens=8, temperature=0.0)

@@ -31,7 +31,7 @@ def main(argv=None) -> None:
     arguments = parse_arguments(argv)
     with job("critic_calibration"), guarded(arguments.calibration_report) as (output,):
         from workflow_scripts.core import calibration, critic, critic_prior, prompts, runtime, schemas
-        from workflow_scripts.core.engines import load_engine
+        from workflow_scripts.core.engines.loading import load_engine
 
         settings = json.loads(arguments.settings)
         items = schemas.read_records(arguments.calibration, schemas.ITEMS)

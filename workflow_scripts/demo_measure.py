@@ -32,7 +32,7 @@ def main(argv=None) -> None:
     arguments = parse_arguments(argv)
     with runtime.job("demo_measure"):
         from workflow_scripts.core import critic, demo_behaviour, hashing, prompts
-        from workflow_scripts.core.engines import load_engine
+        from workflow_scripts.core.engines.loading import load_engine
         from workflow_scripts.core.exemplars import load_exemplars
         from workflow_scripts.core.outputs import guarded, write_json
         from workflow_scripts.core.task_splits import draw_splits

@@ -35,7 +35,7 @@ def main(argv=None) -> None:
     with job(f"respond {arguments.arm}"), guarded(arguments.responses) as (output,):
         from workflow_scripts.core import answers, hashing, prompts, provenance, schemas
         from workflow_scripts.core.code_digest import code_digest
-        from workflow_scripts.core.engines import load_engine
+        from workflow_scripts.core.engines.loading import load_engine
         from workflow_scripts.core.evaluation.repeated_items import items_to_repeat
 
         settings = json.loads(arguments.settings)

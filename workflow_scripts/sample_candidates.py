@@ -52,7 +52,7 @@ def main(argv=None) -> None:
             schemas,
         )
         from workflow_scripts.core.code_digest import code_digest
-        from workflow_scripts.core.engines import load_engine
+        from workflow_scripts.core.engines.loading import load_engine
 
         settings = json.loads(arguments.settings)
         how = settings["preferences"]

@@ -35,7 +35,7 @@ def main(argv=None) -> None:
     arguments = parse_arguments(argv)
     with job("sentinels"), guarded(arguments.report) as (output,):
         from workflow_scripts.core import models, prompts, provenance
-        from workflow_scripts.core.engines import load_engine
+        from workflow_scripts.core.engines.loading import load_engine
         from workflow_scripts.core.sentinels import battery, observation, rates
 
         sentinels = battery.load_sentinels(arguments.sentinels)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -67,16 +66,3 @@ class Engine(Protocol):
         self, prompts: Sequence[Sequence[int]], choices: Sequence[int], progress=None
     ) -> np.ndarray:
         """Log-probabilities in nats of `choices` (token ids) as each prompt's next token: float64 [n, k]."""
-
-
-def load_engine(settings: dict, model: str | Path, adapter: str | Path | None = None) -> Engine:
-    """The engine that `settings` {"backend", "dtype", "batch_size", "device"} ask for, with its model loaded.
-
-    `model`: an identity file or a model directory; `adapter`: a peft adapter directory to put on it.
-    """
-    if settings["backend"] == "transformers":
-        from workflow_scripts.core.engines.transformers_engine import load_transformers_engine
-
-        return load_transformers_engine(settings, model, adapter)
-    remedy = "use transformers"
-    raise InputError(field="engine.backend", value=settings["backend"], remedy=remedy)
