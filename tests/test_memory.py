@@ -59,7 +59,7 @@ def test_activations_are_what_autograd_keeps(sequences, tokens):
 
     from workflow_scripts.core import models, training_adapters
 
-    lora = {"rank": 16, "alpha": 32, "dropout": 0.0, "target_modules": "all-linear"}
+    lora = {"rank": 16, "alpha": 32, "rslora": False, "dropout": 0.0, "target_modules": "all-linear"}
     base = models.load_model(models.resolve_model("resources/demo_base"), "float32", "cpu")
     model = get_peft_model(base, training_adapters.lora_config(lora)).train()
     own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}

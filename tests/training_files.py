@@ -9,10 +9,14 @@ from workflow_scripts.core.hashing import record_id
 
 WORDS = ["apple", "grass", "sky", "owl", "crow", "dog", "hot", "cold", "three", "two", "red", "bird"]
 TEMPLATE = "Question: {{ instruction }}\nAnswer:"
-LORA = {"rank": 8, "alpha": 16, "dropout": 0.0, "target_modules": "all-linear"}
+LORA = {"rank": 8, "alpha": 16, "rslora": False, "dropout": 0.0, "target_modules": "all-linear"}
 ENGINE = {"backend": "transformers", "dtype": "float32", "device": "auto", "batch_size": 32}
 EVALUATION = {"max_new_tokens": 8, "stop": ["\nQuestion:"]}
-SFT = {
+TRAINING = {
+    "quantization": None,
+    "gradient_checkpointing": False,
+    "optimizer": "adamw_torch_fused",
+    "checkpoint_steps": 50,
     "learning_rate": 1e-2,
     "epochs": 3,
     "batch_size": 8,
@@ -24,8 +28,9 @@ SFT = {
     "early_stopping": None,
     "lora": LORA,
 }
+SFT = {**TRAINING, "max_examples": None, "batching": "length_grouped"}
 DPO = {
-    **SFT,
+    **TRAINING,
     "epochs": 2,
     "beta": 0.1,
     "loss_type": "sigmoid",

@@ -189,8 +189,11 @@ def pick_device(device: str) -> str:
     return device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def load_model(reference: ModelReference | str | Path, dtype: str = "float32", device: str = "auto"):
-    """A causal language model in evaluation mode. `dtype`: a name of torch's, or "auto" (as saved).
+def load_model(
+    reference: ModelReference | str | Path, dtype: str = "float32", device: str = "auto", quantization=None
+):
+    """A causal language model in evaluation mode. `dtype`: a name of torch's, or "auto" (as saved);
+    `quantization`: what transformers is to quantise the weights with while it reads them, or None.
 
     Safetensors only; no code from the repository is run. InputError for what `check_weights` refuses, and
     for a directory whose files are not those on record (a repository's are named by its revision).
@@ -203,7 +206,9 @@ def load_model(reference: ModelReference | str | Path, dtype: str = "float32", d
     check_weights(directory)
     if reference.revision is None:
         check_files(reference)
+    device = pick_device(device)
+    placed = {"quantization_config": quantization, "device_map": device} if quantization else {}
     model = AutoModelForCausalLM.from_pretrained(
-        directory, dtype=dtype, use_safetensors=True, trust_remote_code=False, local_files_only=True
+        directory, dtype=dtype, use_safetensors=True, trust_remote_code=False, local_files_only=True, **placed
     )
-    return model.to(pick_device(device)).eval()
+    return (model if placed else model.to(device)).eval()

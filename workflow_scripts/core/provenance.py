@@ -10,7 +10,7 @@ from workflow_scripts.core.code_digest import PROJECT_ROOT
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import canonical_json, sha256_weights
 
-PACKAGES = ("numpy", "peft", "tokenizers", "torch", "transformers", "trl", "vllm")
+PACKAGES = ("bitsandbytes", "numpy", "peft", "tokenizers", "torch", "transformers", "trl", "vllm")
 
 
 @functools.cache

@@ -16,11 +16,12 @@ LINEAGE = "merge.json"
 
 
 def lora_config(settings: dict) -> LoraConfig:
-    """LoRA of the settings {rank, alpha, dropout, target_modules} (Hu et al. 2021); "all-linear" leaves out
-    lm_head."""
+    """LoRA of the settings {rank, alpha, rslora, dropout, target_modules} (Hu et al. 2021; rank-stabilised:
+    Kalajdzievski 2023); "all-linear" leaves out lm_head."""
     return LoraConfig(
         r=settings["rank"],
         lora_alpha=settings["alpha"],
+        use_rslora=settings["rslora"],
         lora_dropout=settings["dropout"],
         target_modules=settings["target_modules"],
         bias="none",
@@ -78,7 +79,11 @@ def load_adapter(model, record: dict, weights, file):
 
 
 def merge(model, record: dict, weights, file):
-    """W + (alpha / rank) B A for every adapted layer, added in float32 and kept in the base's own dtype."""
+    """W + scale * B A for every adapted layer, in the base's own dtype; scale is alpha / rank, or alpha /
+    sqrt(rank) with rslora. InputError for a quantised base, which would be rounded to its few bits again."""
+    if getattr(model, "is_quantized", False):
+        remedy = "merge into the base in 16 or 32 bits that the quantised one was made from"
+        raise InputError(file=file, field="base", value="quantised", remedy=remedy)
     return load_adapter(model, record, weights, file).merge_and_unload(safe_merge=True)
 
 

@@ -100,3 +100,10 @@ def row_lengths(features: Sequence[dict]) -> list[int]:
         else len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"]))
         for row in features
     ]
+
+
+def by_length(rows: Sequence[dict], features: Sequence[dict]) -> tuple[list[dict], list[dict]]:
+    """Rows and their features, the shortest first; rows of one length stay in their order."""
+    lengths = row_lengths(features)
+    order = sorted(range(len(rows)), key=lengths.__getitem__)
+    return [rows[place] for place in order], [features[place] for place in order]

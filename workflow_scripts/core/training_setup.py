@@ -1,9 +1,9 @@
 """TRL trainers for SFT and DPO, made from this project's settings and checked before they run.
 
-Settings of both: {learning_rate, epochs, batch_size, gradient_accumulation, warmup_fraction, scheduler,
-weight_decay, max_length, early_stopping: {patience, min_delta} or null, lora: {rank, alpha, dropout,
-target_modules}}, and optionally {gradient_checkpointing: false, checkpoint_steps: 50}. DPO adds {beta,
-loss_type, nll_weight, precompute_reference}.
+Settings of both: {quantization, gradient_checkpointing, optimizer, checkpoint_steps, learning_rate, epochs,
+batch_size, gradient_accumulation, warmup_fraction, scheduler, weight_decay, max_length, early_stopping:
+{patience, min_delta} or null, lora: {rank, alpha, rslora, dropout, target_modules}}. SFT adds {max_examples,
+batching}, DPO {beta, loss_type, nll_weight, precompute_reference}.
 """
 
 import math
@@ -22,12 +22,12 @@ from workflow_scripts.core import (
     provenance,
     schemas,
     training_adapters,
+    training_base,
     training_callbacks,
     training_data,
+    training_packing,
 )
 from workflow_scripts.core.errors import InputError
-
-CHECKPOINT_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,9 @@ def read_rows(inputs: Inputs, schema) -> list[dict]:
     return rows
 
 
-def load(inputs: Inputs):
-    """(tokenizer, model) as TRL must have them: no special token added, weights in the engine's precision."""
-    reference = models.resolve_model(inputs.model)
-    tokenizer = training_data.without_special_tokens(models.load_tokenizer(reference))
-    return tokenizer, models.load_model(reference, inputs.engine["dtype"], inputs.engine["device"])
+def load_tokenizer(inputs: Inputs):
+    """The tokenizer as TRL must have it: no special token added."""
+    return training_data.without_special_tokens(models.load_tokenizer(models.resolve_model(inputs.model)))
 
 
 def warmup_steps(settings: dict, rows: int, steps: int | None) -> int:
@@ -94,7 +92,7 @@ def arguments(config_class, inputs: Inputs, device: str, rows: int, directory: P
     """A TRL config from the settings; checkpoints go to the directory, every step is logged, nothing is
     reported."""
     settings = inputs.settings
-    return config_class(
+    common = dict(
         output_dir=str(directory),
         seed=inputs.seed,
         learning_rate=settings["learning_rate"],
@@ -109,16 +107,17 @@ def arguments(config_class, inputs: Inputs, device: str, rows: int, directory: P
         bf16=inputs.engine["dtype"] == "bfloat16",
         fp16=inputs.engine["dtype"] == "float16",
         use_cpu=device == "cpu",
-        gradient_checkpointing=settings.get("gradient_checkpointing", False),
+        gradient_checkpointing=settings["gradient_checkpointing"],
+        optim=settings["optimizer"],
         logging_steps=1,
         logging_nan_inf_filter=False,
-        save_steps=settings.get("checkpoint_steps", CHECKPOINT_STEPS),
+        save_steps=settings["checkpoint_steps"],
         save_total_limit=2,
         dataloader_pin_memory=device != "cpu",
         disable_tqdm=True,
         report_to="none",
-        **special,
     )
+    return config_class(**{**common, **special})
 
 
 def ready(trainer, features: Sequence[dict]):
@@ -135,18 +134,33 @@ def ready(trainer, features: Sequence[dict]):
 def sft_trainer(inputs: Inputs, directory: Path) -> tuple[SFT, list[dict]]:
     """A trainer on SFT_EXAMPLES rows with the loss on the completion and its EOS alone, and the rows'
     features."""
-    rows = read_rows(inputs, schemas.SFT_EXAMPLES)
-    tokenizer, model = load(inputs)
-    features = training_data.sft_features(tokenizer, rows, inputs.settings["max_length"], inputs.data)
+    settings = inputs.settings
+    rows = read_rows(inputs, schemas.SFT_EXAMPLES)[: settings["max_examples"]]
+    tokenizer = load_tokenizer(inputs)
+    features = training_data.sft_features(tokenizer, rows, settings["max_length"], inputs.data)
+    longest = max(training_data.row_lengths(features))
+    model = training_base.load_base(inputs, settings["batch_size"], longest)
+    # Packed, no row is cut by TRL, and none needs to be: `sft_features` refuses what is too long.
+    packed = {"padding_free": True, "max_length": None} if settings["batching"] == "packed" else {}
     trainer = SFT(
         model=model,
-        args=arguments(SFTConfig, inputs, model.device.type, len(rows), directory, completion_only_loss=True),
+        args=arguments(
+            SFTConfig,
+            inputs,
+            model.device.type,
+            len(rows),
+            directory,
+            completion_only_loss=True,
+            **packed,
+        ),
         train_dataset=Dataset.from_list(
             [{name: row[name] for name in ("prompt", "completion")} for row in rows]
         ),
         processing_class=tokenizer,
-        peft_config=training_adapters.lora_config(inputs.settings["lora"]),
+        peft_config=training_adapters.lora_config(settings["lora"]),
     )
+    if packed:
+        training_packing.check_masks(trainer.model, features)
     return ready(trainer, features), features
 
 
@@ -161,8 +175,12 @@ def dpo_trainer(inputs: Inputs, directory: Path) -> tuple[DPO, list[dict]]:
         remedy = f"give one of {', '.join(training_callbacks.LOSS_AT_REFERENCE)}"
         raise InputError(field="loss_type", value=settings["loss_type"], remedy=remedy)
     rows = read_rows(inputs, schemas.PAIRS)
-    tokenizer, model = load(inputs)
+    tokenizer = load_tokenizer(inputs)
     features = training_data.dpo_features(tokenizer, rows, settings["max_length"], inputs.data)
+    # In the order of their lengths, as the reference's passes take them in the order of the rows.
+    rows, features = training_data.by_length(rows, features)
+    longest = max(training_data.row_lengths(features))
+    model = training_base.load_base(inputs, 2 * settings["batch_size"], longest)
     nll = [settings["nll_weight"]] if settings["nll_weight"] else []
     trainer = DPO(
         model=model,
