@@ -29,7 +29,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     """Judge nothing, for the prior, and each item's reference and corruption; write what that shows."""
     arguments = parse_arguments(argv)
-    with job("critic_calibration"), guarded(arguments.calibration_report) as (output,):
+    with job("critic_calibration", uses_gpu=True), guarded(arguments.calibration_report) as (output,):
         from workflow_scripts.core import calibration, critic, critic_prior, prompts, runtime, schemas
         from workflow_scripts.core.engines.loading import load_engine
 
@@ -42,7 +42,7 @@ def main(argv=None) -> None:
         template = prompts.load_template(arguments.template)
         principles = critic.load_constitution(arguments.constitution)
         content_free = critic_prior.measure_prior(engine, template, principles)
-        counter = runtime.progress(len(pairs), "answers", "critic calibration")
+        counter = runtime.progress(len(pairs), "answers", "critic calibration", may_end=True)
         judgements = critic.judge(engine, template, principles, pairs, counter.advance)
         engine.audit.report("critic calibration")
 

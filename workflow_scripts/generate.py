@@ -40,7 +40,8 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     """Write one shard of records, in order of their index."""
     arguments = parse_arguments(argv)
-    with job(f"generate {arguments.stream} shard {arguments.shard}"), guarded(arguments.records) as (output,):
+    name = "pilot" if arguments.stream == "pilot" else f"generate_shard {arguments.shard:03d}"
+    with job(name, uses_gpu=True), guarded(arguments.records) as (output,):
         from workflow_scripts.core import (
             answers,
             critic,

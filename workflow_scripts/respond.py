@@ -9,6 +9,7 @@ With `"repeated_items": 200` in the settings a sample of so many items is answer
 
 import argparse
 import json
+from pathlib import Path
 
 from workflow_scripts.core.outputs import guarded
 from workflow_scripts.core.runtime import job
@@ -29,10 +30,18 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def job_name(arguments: argparse.Namespace) -> str:
+    """The rule and which of its jobs this is."""
+    place = Path(arguments.responses)
+    if "repeated_items" in json.loads(arguments.settings):
+        return f"respond_again {arguments.arm}/{place.stem}"
+    return f"respond {place.parent.parent.name}/{arguments.arm}"
+
+
 def main(argv=None) -> None:
     """Write one response for each item, in the items' order. Nothing is drawn: every seed is 0."""
     arguments = parse_arguments(argv)
-    with job(f"respond {arguments.arm}"), guarded(arguments.responses) as (output,):
+    with job(job_name(arguments), uses_gpu=True), guarded(arguments.responses) as (output,):
         from workflow_scripts.core import answers, hashing, prompts, provenance, schemas
         from workflow_scripts.core.code_digest import code_digest
         from workflow_scripts.core.engines.loading import load_engine

@@ -40,7 +40,8 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     """Write the candidates of one shard of the instructions, in order of instruction and number."""
     arguments = parse_arguments(argv)
-    with job(f"sample_candidates shard {arguments.shard}"), guarded(arguments.candidates) as (output,):
+    name = f"sample_candidates {arguments.shard:03d}"
+    with job(name, uses_gpu=True), guarded(arguments.candidates) as (output,):
         from workflow_scripts.core import (
             answers,
             candidates,

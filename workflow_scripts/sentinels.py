@@ -33,7 +33,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     """Write the rates; refuse a model whose files are not those on record, and a record of other weights."""
     arguments = parse_arguments(argv)
-    with job("sentinels"), guarded(arguments.report) as (output,):
+    with job("sentinels", uses_gpu=True), guarded(arguments.report) as (output,):
         from workflow_scripts.core import models, prompts, provenance
         from workflow_scripts.core.engines.loading import load_engine
         from workflow_scripts.core.sentinels import battery, observation, rates

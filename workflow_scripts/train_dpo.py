@@ -10,6 +10,7 @@ reference.
 
 import argparse
 import json
+from pathlib import Path
 
 from workflow_scripts.core import runtime
 
@@ -34,7 +35,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     """Train, write, and remove the training's state."""
     arguments = parse_arguments(argv)
-    with runtime.job("train_dpo"):
+    with runtime.job(f"train_dpo {Path(arguments.weights).parent.name}", uses_gpu=True):
         from workflow_scripts.core import hashing, training, training_adapters, training_setup, training_state
         from workflow_scripts.core.code_digest import code_digest
         from workflow_scripts.core.outputs import guarded

@@ -37,13 +37,13 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     """Train, write, and remove the training's state."""
     arguments = parse_arguments(argv)
-    with runtime.job("train_sft"):
+    purpose = "train_sft_longer" if arguments.steps_from else "train_sft"
+    with runtime.job(purpose, uses_gpu=True):
         from workflow_scripts.core import hashing, training, training_setup, training_state
         from workflow_scripts.core.code_digest import code_digest
         from workflow_scripts.core.outputs import guarded
 
         settings, steps_from = arguments.settings, arguments.steps_from
-        purpose = "train_sft_longer" if steps_from else "train_sft"
         inputs = training_setup.Inputs(
             model=arguments.model,
             data=arguments.examples,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from workflow_scripts.core import cleaning, hashing, prompts
+from workflow_scripts.core import cleaning, hashing, prompts, usage
 from workflow_scripts.core.engines import Engine, Generation, Sampling
 from workflow_scripts.core.runtime import progress
 
@@ -30,7 +30,13 @@ def continue_prompts(
 ) -> tuple[list[list[int]], list[Generation]]:
     """Tokenise each prompt once and continue it. Returns the token ids sent, and the generations."""
     ids = prompts.encode_all(engine.tokenizer, list(texts))
-    generations = engine.generate(ids, list(seeds), sampling, progress(len(ids), "records", label))
+    counter = progress(len(ids), "records", label, may_end=True)
+    with usage.timed("generating_seconds"):
+        generations = engine.generate(ids, list(seeds), sampling, counter)
+    usage.count(
+        prompt_tokens=sum(map(len, ids)),
+        generated_tokens=sum(len(generation.token_ids) for generation in generations),
+    )
     engine.audit.report(label)
     return ids, generations
 

@@ -16,6 +16,7 @@ import yaml
 from scipy.special import logsumexp
 from scipy.stats import rankdata
 
+from workflow_scripts.core import usage
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.prompts import Template, encode, encode_all, render
 
@@ -135,7 +136,9 @@ def judge(
     ]
     each = 2 * len(principles)
     counter = _PairCounter(progress, each) if progress is not None else None
-    logprobs = engine.choice_logprobs(prompts, [*first, *second], counter)
+    with usage.timed("judging_seconds"):
+        logprobs = engine.choice_logprobs(prompts, [*first, *second], counter)
+    usage.count(judged_tokens=sum(map(len, prompts)))
     judgements = []
     for place in range(len(pairs)):
         rows = slice(place * each, (place + 1) * each)

@@ -11,6 +11,7 @@ from pathlib import PurePath
 
 import psutil
 
+from workflow_scripts.core import usage
 from workflow_scripts.core.errors import InputError
 
 QUIET = {
@@ -37,14 +38,16 @@ def say(message: str) -> None:
 class Progress:
     """Counts what is done and prints it to stderr, at most every five seconds and once at the end."""
 
-    def __init__(self, total: int, unit: str, label: str):
-        self.total, self.unit, self.label = total, unit, label
+    def __init__(self, total: int, unit: str, label: str, may_end: bool = False):
+        self.total, self.unit, self.label, self.may_end = total, unit, label, may_end
         self.done = 0
         self.start = self.printed = time.monotonic()
 
     def advance(self, n: int = 1) -> None:
-        """Counts n more as done."""
+        """Counts n more as done; where the work may end here, ends it before it costs more than it may."""
         self.done += n
+        if self.may_end:
+            usage.end_at_cap()
         now = time.monotonic()
         if now - self.printed < PROGRESS_SECONDS and self.done < self.total:
             return
@@ -57,9 +60,12 @@ class Progress:
         say(f"{self.label}: {self.done}/{self.total} {self.unit}, {rate:.1f} {self.unit}/s, {left}")
 
 
-def progress(total: int, unit: str, label: str) -> Progress:
-    """A counter over `total` things, called `unit` (records, steps) and printed as `label`."""
-    return Progress(total, unit, label)
+def progress(total: int, unit: str, label: str, may_end: bool = False) -> Progress:
+    """A counter over `total` things, called `unit` (records, steps) and printed as `label`.
+
+    `may_end`: the loop that it counts may be left at any time, so that a job can end there at the cap.
+    """
+    return Progress(total, unit, label, may_end)
 
 
 def _is_snakemake(process: psutil.Process) -> bool:
@@ -120,11 +126,12 @@ def _terminate(signum, frame):
 
 
 @contextmanager
-def job(name: str):
-    """The whole body of a command-line module's `main`.
+def job(name: str, uses_gpu: bool = False):
+    """The whole body of a command-line module's `main`. `name`: its rule, then which part of the rule's work.
 
     Quiets the libraries, watches the scheduler, turns an InputError into one line on stderr and exit status
-    1, makes SIGTERM unwind (so that nothing half written stays), and prints how long the job took.
+    1, makes SIGTERM unwind (so that nothing half written stays), records what the job uses (`core.usage`),
+    and prints how long it took. `uses_gpu`: it loads a model on the accelerator, and its time costs money.
     """
     quiet_libraries()
     watch_scheduler()
@@ -132,7 +139,10 @@ def job(name: str):
     in_main_thread = threading.current_thread() is threading.main_thread()
     previous = signal.signal(signal.SIGTERM, _terminate) if in_main_thread else None
     try:
-        yield
+        # A lease of a device, where several jobs share them, comes here: before torch is imported, and before
+        # the time begins to cost.
+        with usage.recorded(name, uses_gpu):
+            yield
     except InputError as error:
         say(f"{name}: error: {error}")
         sys.exit(1)

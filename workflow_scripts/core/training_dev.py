@@ -4,7 +4,7 @@ evaluation."""
 import json
 from collections.abc import Callable
 
-from workflow_scripts.core import checks, cleaning, prompts, schemas
+from workflow_scripts.core import checks, cleaning, prompts, schemas, usage
 from workflow_scripts.core.engines import Sampling
 from workflow_scripts.core.engines.transformers_engine import TransformersEngine
 
@@ -30,7 +30,12 @@ def measure_dev(dev, template, tokenizer, batch_size: int, evaluation: dict) -> 
 
     def measure(model) -> float:
         engine = TransformersEngine(model, tokenizer, batch_size=batch_size)
-        generations = engine.generate(sent, seeds, sampling)
+        with usage.timed("dev_seconds"):
+            generations = engine.generate(sent, seeds, sampling)
+        usage.count(
+            dev_prompt_tokens=sum(map(len, sent)),
+            dev_generated_tokens=sum(len(generation.token_ids) for generation in generations),
+        )
         engine.audit.report("dev answers")
         responses = [cleaning.clean_response(generation.text) for generation in generations]
         right = [

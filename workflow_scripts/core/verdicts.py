@@ -17,7 +17,7 @@ def judge_distinct(
 ) -> list[critic.Judgement]:
     """One judgement per (instruction, response) pair, in order; equal pairs are judged once and share it."""
     distinct = list(dict.fromkeys(pairs))
-    counter = progress(len(distinct), "answers", label)
+    counter = progress(len(distinct), "answers", label, may_end=True)
     judgements = critic.judge(engine, template, principles, distinct, counter.advance)
     engine.audit.report(label)
     by_pair = dict(zip(distinct, judgements, strict=True))

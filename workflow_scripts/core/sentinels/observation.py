@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workflow_scripts.core import cleaning, prompts
+from workflow_scripts.core import cleaning, prompts, usage
 from workflow_scripts.core.assistant_voice import assistant_phrases
 from workflow_scripts.core.engines import Engine, Generation, Sampling
 from workflow_scripts.core.model_files import CHAT_ENDS
@@ -91,8 +91,13 @@ def observe(engine: Engine, battery: Battery, template: prompts.Template) -> lis
     texts = battery.texts(template)
     sent = prompts.encode_all(engine.tokenizer, texts)
     greedy = Sampling(battery.max_new_tokens, 0.0)
-    counter = progress(len(texts), "sentinels", "sentinels")
-    generations = engine.generate(sent, [0] * len(sent), greedy, counter)
+    counter = progress(len(texts), "sentinels", "sentinels", may_end=True)
+    with usage.timed("generating_seconds"):
+        generations = engine.generate(sent, [0] * len(sent), greedy, counter)
+    usage.count(
+        prompt_tokens=sum(map(len, sent)),
+        generated_tokens=sum(len(generation.token_ids) for generation in generations),
+    )
     answers = [answer_ids(generation, engine.tokenizer) for generation in generations]
     ends = end_probabilities(engine, sent, answers)
     engine.audit.report("sentinels")
