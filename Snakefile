@@ -29,6 +29,7 @@ include: "rules/dpo.smk"
 include: "rules/preregistration.smk"
 include: "rules/evaluation.smk"
 include: "rules/report.smk"
+include: "rules/manifest.smk"
 
 
 onstart:
@@ -53,3 +54,4 @@ rule all:
     input:
         "<reports>/summary.html",
         "<results>/gates/claim.json",
+        "<results>/manifest.json",

@@ -10,10 +10,14 @@ from pathlib import Path
 from workflow_scripts.core.errors import InputError
 
 
+def json_text(value) -> str:
+    """Canonical JSON for a file: sorted keys, indent 1, newline at the end. ValueError for NaN, infinity."""
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_json(path, value) -> None:
-    """Writes canonical JSON: sorted keys, indent 1, newline at the end. ValueError for NaN or infinity."""
-    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    """Writes `json_text`."""
+    Path(path).write_text(json_text(value), encoding="utf-8")
 
 
 def temporary_name(path: Path) -> Path:

@@ -24,6 +24,7 @@ import psutil
 from workflow_scripts.core.hashing import canonical_json, sha256_file, sha256_text, sha256_tree
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.provenance import git_state
+from workflow_scripts.core.seals import sealed
 
 HASHED_BYTES = 200 * 10**6  # like Snakemake's own checksums: larger files are listed by size alone
 
@@ -84,7 +85,7 @@ def start_session(directory, *, config: dict, planned: Iterable[str]) -> Path:
     }
     path = Path(directory) / f"{name}.json"
     with guarded(path) as (temporary,):
-        write_json(temporary, content)
+        write_json(temporary, sealed(content))
     return path
 
 
@@ -103,4 +104,4 @@ def finish_session(path, status: str) -> None:
     made = [file for file in planned if file.exists() and file.stat().st_mtime >= start]
     content |= {"status": status, "end": _now(), "made": {str(file): _describe(file) for file in made}}
     with guarded(path) as (temporary,):
-        write_json(temporary, content)
+        write_json(temporary, sealed(content))
