@@ -17,6 +17,7 @@ from workflow_scripts.core import (
     training_data,
     training_dev,
     training_state,
+    usage,
 )
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.outputs import write_json
@@ -46,7 +47,8 @@ def run(trainer, directory: Path, early_stopping: dict | None):
         state = training_state.read_state(checkpoint)
         if training_state.is_finished(state, early_stopping):
             return state
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with usage.timed("training_seconds"):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     return trainer.state
 
 
@@ -57,6 +59,7 @@ def summary(label: str, inputs_digest: dict, trainer, features: list[dict], stat
     history = training_state.dev_history(state)
     best = training_state.best_epoch(history)
     parameters = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
+    settings, dtype = inputs_digest["settings"], inputs_digest["engine"]["dtype"]
     margin = {"first_step_margin": steps[0][REWARD_MARGIN]} if REWARD_MARGIN in steps[0] else {}
     return {
         "stage": label,
@@ -70,7 +73,8 @@ def summary(label: str, inputs_digest: dict, trainer, features: list[dict], stat
         "tokens_seen": sum(entry["tokens"] for entry in steps),
         "trained_tokens": sum(entry["trained_tokens"] for entry in steps),
         "trainable_parameters": sum(parameter.numel() for parameter in parameters),
-        "learning_rate": inputs_digest["settings"]["learning_rate"],
+        "precision": {"base": settings["quantization"] or dtype, "compute": dtype, "trained": "float32"},
+        "learning_rate": settings["learning_rate"],
         "warmup_steps": int(trainer.args.warmup_steps),
         "first_step_loss": steps[0]["loss"],
         **margin,
@@ -100,6 +104,7 @@ def train(
         inputs.dev, inputs.template, trainer.processing_class, inputs.engine["batch_size"], inputs.evaluation
     )
     early_stopping = None if inputs.steps else inputs.settings["early_stopping"]
+    trainer.add_callback(training_callbacks.MemoryUse(label))
     trainer.add_callback(training_callbacks.ProgressLines(label))
     trainer.add_callback(training_callbacks.DevSuccess(measure, early_stopping, directory, label))
     say(f"{label}: {len(features)} examples, {dev_items} dev items")

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import Sampler
 from transformers import TrainerCallback
 
-from workflow_scripts.core import training_state
+from workflow_scripts.core import training_state, usage
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.runtime import progress, say
 from workflow_scripts.core.training_adapters import save_adapter
@@ -74,7 +74,8 @@ class TrainerAdditions:
         """One forward and backward pass, counted."""
         counts = self.__dict__.setdefault("_counts", {"tokens": 0, "trained_tokens": 0})
         trained = inputs["completion_mask"] if "completion_mask" in inputs else inputs["labels"] != -100
-        counts["tokens"] += int(inputs["attention_mask"].sum())
+        # Packed batches have no mask: every place is a token.
+        counts["tokens"] += int(inputs.get("attention_mask", inputs["input_ids"] != -1).sum())
         counts["trained_tokens"] += int(trained.sum())
         return super().training_step(model, inputs, num_items_in_batch)
 
@@ -85,6 +86,7 @@ class TrainerAdditions:
                 remedy = f"the loss is {logs['loss']} at step {self.state.global_step}: lower it"
                 raise InputError(field="learning_rate", value=self.args.learning_rate, remedy=remedy)
             logs.update(self.__dict__.pop("_counts"))
+            usage.count(training_tokens=logs["tokens"])
         super().log(logs, start_time)
 
     def create_model_card(self, *arguments, **named) -> None:
@@ -161,6 +163,28 @@ class ReferenceCheck(TrainerCallback):
                 f" {rewards['margins']:.6f}, wanted 0): start DPO from a merged model, with a new adapter"
             )
             raise InputError(file=self.model, field="first-step loss", value=logs["loss"], remedy=remedy)
+
+
+class MemoryUse(TrainerCallback):
+    """Records memory when training starts and when it ends, with the peak up to then, and prints it."""
+
+    def __init__(self, label: str):
+        self.label = label
+
+    def _tell(self, moment: str) -> None:
+        held = {name: f"{value / 1e9:.2f} GB" for name, value in usage.memory(moment).items()}
+        say(
+            f"{self.label}: at the {moment} of training {held['gpu_bytes']} on the GPU (peak"
+            f" {held['peak_gpu_bytes']}), {held['rss_bytes']} in memory"
+        )
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        """The base, the adapter and what is not yet of the optimizer."""
+        self._tell("start")
+
+    def on_train_end(self, args, state, control, **kwargs):
+        """All of it."""
+        self._tell("end")
 
 
 class ProgressLines(TrainerCallback):

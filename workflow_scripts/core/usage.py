@@ -55,12 +55,22 @@ def devices() -> int:
     return max(1, len(list(Path("/proc/driver/nvidia/gpus").glob("*"))))
 
 
-def peak_gpu_bytes() -> int:
-    """The most memory that this process's tensors took on its GPUs; 0 without torch or GPU."""
+def _on_gpus(measured: str) -> int:
+    """A measure of torch.cuda over this process's GPUs, in bytes; 0 without torch or GPU."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available() or not torch.cuda.is_initialized():
         return 0
-    return sum(torch.cuda.max_memory_allocated(place) for place in range(torch.cuda.device_count()))
+    return sum(getattr(torch.cuda, measured)(place) for place in range(torch.cuda.device_count()))
+
+
+def peak_gpu_bytes() -> int:
+    """The most memory that this process's tensors took on its GPUs; 0 without torch or GPU."""
+    return _on_gpus("max_memory_allocated")
+
+
+def rss_bytes() -> int:
+    """Memory that this process holds now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 class Recorder:
@@ -139,6 +149,14 @@ def count(**amounts: float) -> None:
     """Adds to what the running job counts: tokens and seconds of work by kind. Nothing without a record."""
     if _current is not None:
         _current.counts.update(amounts)
+
+
+def memory(moment: str) -> dict[str, int]:
+    """Memory at a moment of the running job, written down too: {gpu_bytes, peak_gpu_bytes, rss_bytes}."""
+    held = {"gpu_bytes": _on_gpus("memory_allocated"), "rss_bytes": rss_bytes()}
+    if _current is not None:
+        _current.write("memory", moment=moment, **held, **_current.used())
+    return {**held, "peak_gpu_bytes": peak_gpu_bytes()}
 
 
 def made(part: str, **units: float) -> None:
