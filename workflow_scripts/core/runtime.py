@@ -6,12 +6,12 @@ import sys
 import threading
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import PurePath
 
 import psutil
 
-from workflow_scripts.core import usage
+from workflow_scripts.core import gpu_lease, usage
 from workflow_scripts.core.errors import InputError
 
 QUIET = {
@@ -131,7 +131,8 @@ def job(name: str, uses_gpu: bool = False):
 
     Quiets the libraries, watches the scheduler, turns an InputError into one line on stderr and exit status
     1, makes SIGTERM unwind (so that nothing half written stays), records what the job uses (`core.usage`),
-    and prints how long it took. `uses_gpu`: it loads a model on the accelerator, and its time costs money.
+    and prints how long it took. `uses_gpu`: it loads a model on the accelerator, and its time costs money; it
+    gets a GPU of its own (`core.gpu_lease`).
     """
     quiet_libraries()
     watch_scheduler()
@@ -139,9 +140,9 @@ def job(name: str, uses_gpu: bool = False):
     in_main_thread = threading.current_thread() is threading.main_thread()
     previous = signal.signal(signal.SIGTERM, _terminate) if in_main_thread else None
     try:
-        # A lease of a device, where several jobs share them, comes here: before torch is imported, and before
-        # the time begins to cost.
-        with usage.recorded(name, uses_gpu):
+        # The lease comes first: before CUDA starts, and before the time begins to cost.
+        lease = gpu_lease.leased(lambda line: say(f"{name}: {line}")) if uses_gpu else nullcontext()
+        with lease, usage.recorded(name, uses_gpu):
             yield
     except InputError as error:
         say(f"{name}: error: {error}")
