@@ -74,6 +74,14 @@ def comparisons():
     return [primary, *[pair for pair in steps if pair != primary]]
 
 
+def variant_settings():
+    """What the overview of all DPO variants tells of each: its settings and those of its pair set."""
+    variants = config["dpo"]["variants"]
+    pair_sets = sorted({variant["pair_set"] for variant in variants.values()})
+    sets = {name: config["preferences"]["sets"][name] for name in pair_sets}
+    return canonical_json({"main": PRIMARY_VARIANT, "variants": variants, "sets": sets})
+
+
 def comparison_settings():
     """The statistics' settings with the pairs of arms to compare."""
     return canonical_json({"statistics": {**config["statistics"], "comparisons": comparisons()}})

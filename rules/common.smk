@@ -150,6 +150,18 @@ def shard_ids(count):
     return [f"{number:03d}" for number in range(count)]
 
 
+def generated_shards():
+    """The records as the base wrote them."""
+    return collect(
+        "<results>/generation/shard-{shard}.parquet", shard=shard_ids(config["generation"]["shards"])
+    )
+
+
+def training_records():
+    """What training data is made of: the shards, or where people edited them all records after the edits."""
+    return "<results>/edits/records.parquet" if config["generation"]["edits"] else generated_shards()
+
+
 def confidence_settings():
     """The confidence of the intervals alone: what gates read must not change with the rest of the statistics."""
     return canonical_json({"statistics": {"confidence": config["statistics"]["confidence"]}})

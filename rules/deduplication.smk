@@ -1,16 +1,14 @@
 """Deduplication: one training set from all shards, without duplicates and provably without held-out items.
 
-Needs the shards, the test set, the exemplars and the sentinels. Makes sft_data/train.parquet,
-sft_data/{overlap,qc}.json and the leakage gate.
+Needs the shards (or what edits made of them), the test set, the exemplars and the sentinels. Makes
+sft_data/train.parquet, sft_data/{overlap,qc}.json and the leakage gate.
 """
 
 
 rule deduplicate:
     input:
         script="workflow_scripts/deduplicate.py",
-        records=collect(
-            "<results>/generation/shard-{shard}.parquet", shard=shard_ids(config["generation"]["shards"])
-        ),
+        records=training_records(),
         template=config["prompts"]["completion"],
         test="<results>/test_set/test.parquet",
         dev="<results>/test_set/dev.parquet",
@@ -41,9 +39,7 @@ rule deduplicate:
 rule generation_qc:
     input:
         script="workflow_scripts/generation_qc.py",
-        records=collect(
-            "<results>/generation/shard-{shard}.parquet", shard=shard_ids(config["generation"]["shards"])
-        ),
+        records=generated_shards(),
         detector_examples=config["detector_examples"],
         train="<results>/sft_data/train.parquet",
     output:

@@ -77,6 +77,8 @@ def _check_files(config: dict, root: Path) -> None:
     named |= {f"prompts.{name}": path for name, path in config["prompts"].items()}
     if config["evaluation"]["labels"] is not None:
         named["evaluation.labels"] = config["evaluation"]["labels"]
+    if config["generation"]["edits"] is not None:
+        named["generation.edits"] = config["generation"]["edits"]
     guidance = config["generation"]["instruction"]["guidance"]
     if guidance is not None:
         named["generation.instruction.guidance.lists"] = guidance["lists"]

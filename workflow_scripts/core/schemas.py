@@ -36,7 +36,7 @@ RECORDS = _record_schema(
     " verdict_margin:f64? p_yes:f64? accepted:bool rejected_reason:str?"
 )
 SFT_EXAMPLES = _record_schema(
-    "source_record_id:str instruction:str prompt:str completion:str verdict_margin:f64"
+    "source_record_id:str instruction:str prompt:str completion:str verdict_margin:f64?"
 )
 CANDIDATES = _record_schema(
     "instruction_id:str instruction:str prompt:str candidate:i32 response_raw:str response:str"
