@@ -138,7 +138,7 @@ def judge(
     counter = _PairCounter(progress, each) if progress is not None else None
     with usage.timed("judging_seconds"):
         logprobs = engine.choice_logprobs(prompts, [*first, *second], counter)
-    usage.count(judged_tokens=sum(map(len, prompts)))
+    usage.count(judged_tokens=sum(map(len, prompts)), judgements=len(pairs))
     judgements = []
     for place in range(len(pairs)):
         rows = slice(place * each, (place + 1) * each)

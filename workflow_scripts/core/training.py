@@ -14,6 +14,7 @@ from workflow_scripts.core import (
     schemas,
     training_adapters,
     training_callbacks,
+    training_cap,
     training_data,
     training_dev,
     training_state,
@@ -107,6 +108,7 @@ def train(
     trainer.add_callback(training_callbacks.MemoryUse(label))
     trainer.add_callback(training_callbacks.ProgressLines(label))
     trainer.add_callback(training_callbacks.DevSuccess(measure, early_stopping, directory, label))
+    trainer.add_callback(training_cap.EndAtCap())
     say(f"{label}: {len(features)} examples, {dev_items} dev items")
     state = run(trainer, directory, early_stopping)
     weights_out, config_out, training_out, metrics_out = outputs

@@ -1,4 +1,4 @@
-"""What a job uses, written down while it runs: seconds, memory, tokens; and an end before the cap is passed.
+"""What a job uses, written down while it runs: seconds, memory, tokens; and its end before a cap is passed.
 
 The Snakefile says where, in the environment variable CAI_USAGE (see `Account`). Each attempt of a job has a
 file of its own there, outside every declared output: a line at the start, one every few seconds, one at the
@@ -6,10 +6,10 @@ end. A job that is killed leaves what it had used by then. Without the variable 
 
     {"event": "start", "job": "generate_shard", "part": "000", "session": ..., "time": ..., "devices": 1, ...}
     {"event": "beat", "wall_seconds": 5.0, "gpu_seconds": 5.0, "counts": {...}, "peak_gpu_bytes": ...}
-    {"event": "made", "part": "000", "units": 250, ...}
+    {"event": "made", "part": "generate_shard 000", "units": {"records": 250}, ...}
     {"event": "end", "status": "completed", ...}
 
-Every job imports this: it needs the standard library alone, and knows nothing of GPUs, prices and plans.
+Every job imports this: it knows nothing of GPUs, plans and stages, only what it is told in the variable.
 """
 
 import datetime
@@ -23,28 +23,20 @@ import time
 import uuid
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from workflow_scripts.core import cap
+from workflow_scripts.core.cap import Account, CapReached
 
 ACCOUNT, SESSION = "CAI_USAGE", "CAI_SESSION"
 FIRST_BEAT, LAST_BEAT, BEAT_SHARE = 2.0, 60.0, 0.01  # seconds between lines: a hundredth of the time so far
-
-
-@dataclass(frozen=True)
-class Account:
-    """Where usage is written, and what a device costs an hour: the JSON in CAI_USAGE."""
-
-    directory: str
-    dollars_per_hour: float
+WATCH_SECONDS = 0.25
 
 
 def read_account() -> Account | None:
     """The account that the Snakefile opened, or None."""
     stated = os.environ.get(ACCOUNT)
-    if not stated:
-        return None
-    content = json.loads(stated)
-    return Account(content["directory"], content["dollars_per_hour"])
+    return Account(**json.loads(stated)) if stated else None
 
 
 def devices() -> int:
@@ -74,12 +66,14 @@ def rss_bytes() -> int:
 
 
 class Recorder:
-    """The file of one attempt of a job, and what was counted in it so far."""
+    """The file of one attempt of a job, what was counted in it so far, and whether it must end."""
 
     def __init__(self, name: str, uses_gpu: bool, account: Account):
         rule, _, part = name.partition(" ")
+        self.name, self.account, self.must_end = name, account, False
         self.start, self.counts, self.lock = time.monotonic(), Counter(), threading.Lock()
         self.devices = devices() if uses_gpu else 0
+        self.elsewhere = 0.0  # dollars that other jobs have spent
         moment = datetime.datetime.now(datetime.UTC)
         directory = Path(account.directory)
         directory.mkdir(parents=True, exist_ok=True)
@@ -103,9 +97,19 @@ class Recorder:
         with self.lock, self.path.open("a", encoding="utf-8") as file:
             file.write(line)
 
+    @property
+    def wall_seconds(self) -> float:
+        """Since the job began."""
+        return time.monotonic() - self.start
+
+    @property
+    def dollars(self) -> float:
+        """What the job has cost by now."""
+        return self.account.dollars(self.wall_seconds * self.devices)
+
     def used(self) -> dict:
         """What was used by now."""
-        wall = time.monotonic() - self.start
+        wall = self.wall_seconds
         return {
             "wall_seconds": round(wall, 3),
             "gpu_seconds": round(wall * self.devices, 3),
@@ -114,10 +118,22 @@ class Recorder:
             "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
 
-    def beat(self, ended: threading.Event) -> None:
-        """Writes what was used every few seconds, until the job ends."""
-        while not ended.wait(min(LAST_BEAT, max(FIRST_BEAT, BEAT_SHARE * (time.monotonic() - self.start)))):
-            self.write("beat", **self.used())
+    def is_limited(self) -> bool:
+        """Whether a cap holds for this job: one that costs nothing is never ended."""
+        return self.account.cap is not None and self.devices > 0
+
+    def watch(self, ended: threading.Event) -> None:
+        """Until the job ends: writes what was used every few seconds, and sees the cap come near."""
+        written = 0.0
+        while not ended.wait(WATCH_SECONDS):
+            if self.wall_seconds - written >= min(LAST_BEAT, max(FIRST_BEAT, BEAT_SHARE * self.wall_seconds)):
+                self.write("beat", **self.used())
+                written = self.wall_seconds
+                if self.is_limited():
+                    self.elsewhere = cap.spent(self.account, but=self.path)
+            reserve = self.account.dollars(self.account.reserve_seconds * self.devices)
+            if self.is_limited() and self.elsewhere + self.dollars + reserve >= self.account.cap:
+                self.must_end = True
 
 
 _current: Recorder | None = None
@@ -125,23 +141,33 @@ _current: Recorder | None = None
 
 @contextmanager
 def recorded(name: str, uses_gpu: bool):
-    """Records the job around its body. `name`: its rule, then what part of the rule's work it is."""
+    """Records the job around its body. `name`: its rule, then what part of the rule's work it is.
+
+    InputError, before anything is written, where what is planned for the job would pass the cap.
+    """
     global _current
     account = read_account()
     if account is None:
         yield
         return
+    if uses_gpu and account.cap is not None:
+        cap.check(name, account)
     recorder, ended, status = Recorder(name, uses_gpu, account), threading.Event(), "failed"
-    beats = threading.Thread(target=recorder.beat, args=(ended,), name="usage", daemon=True)
-    beats.start()
+    if recorder.is_limited():
+        recorder.elsewhere = cap.spent(account, but=recorder.path)
+    watch = threading.Thread(target=recorder.watch, args=(ended,), name="usage", daemon=True)
+    watch.start()
     _current = recorder
     try:
         yield
         status = "completed"
+    except CapReached:
+        status = "stopped"
+        raise
     finally:
         _current = None
         ended.set()
-        beats.join()
+        watch.join()
         recorder.write("end", status=status, **recorder.used())
 
 
@@ -160,7 +186,7 @@ def memory(moment: str) -> dict[str, int]:
 
 
 def made(part: str, **units: float) -> None:
-    """Writes down that a part of the work (a shard) is made and will not be made again."""
+    """Writes down that a part of the work ("generate_shard 000") is made and will not be made again."""
     if _current is not None:
         _current.write("made", part=part, units=units, **_current.used())
 
@@ -175,5 +201,12 @@ def timed(name: str):
         count(**{name: time.monotonic() - start})
 
 
+def must_end() -> bool:
+    """Whether the running job has to end now, so that the cap is not passed."""
+    return _current is not None and _current.must_end
+
+
 def end_at_cap() -> None:
-    """Raises where the running job must end now, for the cap would be passed soon."""
+    """CapReached where the running job must end."""
+    if must_end():
+        raise cap.reached(_current.account, _current.elsewhere + _current.dollars)
