@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from workflow_scripts import plan_budget
+from workflow_scripts.core.variants import completed
 
 SLICES = (
     "budget",
@@ -19,7 +20,7 @@ SLICES = (
     "evaluation",
     "statistics",
 )
-REFERENCE = "config/plans/reference.yaml"
+REFERENCE = "config/qwen2.5-32b.yaml"
 CATALOGUE = "config/gpus.yaml"
 
 
@@ -37,6 +38,7 @@ def shipped(*overlays: str) -> dict:
     config = yaml.safe_load(Path("config/config.yaml").read_text())
     for path in overlays:
         config = merged(config, yaml.safe_load(Path(path).read_text()))
+    config["dpo"]["variants"] = completed(config["dpo"]["variants"])
     return config
 
 

@@ -32,7 +32,7 @@ SETTINGS = {
     "budget": {"optional": ["pair_sets", "hyperparameters", "seeds"]},
     "test_set": {"sizes": {"test": 100, "dev": 50, "calibration": 20}},
     "generation": {"pilot_size": 10, "shard_size": 200, "shards": 5},
-    "sft": TRAINING,
+    "sft": TRAINING | {"max_examples": None},
     "sft_longer": {"steps_of": "main"},
     "preferences": {"shards": 2, "candidates": 4, "sets": {"four": {}, "two": {}}},
     "dpo": {
@@ -102,6 +102,14 @@ def test_one_pool_of_candidates_serves_all_pair_sets(works, lengths):
     assert amount(pairs, "prompt_tokens") == lengths.completion_prompt * Range(400, 500)  # not times four
     assert amount(pairs, "generated_tokens") == Range(1600, 2000) * RESPONSE
     assert not [stage for stage in works if "pairs" in stage and stage != "pairs"]
+
+
+def test_sft_may_take_the_first_of_the_examples_and_pairs_come_from_all(works, lengths):
+    capped = SETTINGS | {"sft": SETTINGS["sft"] | {"max_examples": 450}}
+    sizes = sizes_of(capped, Range(0.4, 0.5), exactly(0.5), exactly(60))
+    stages = {work.stage: work for work in plan_work(capped, sizes, lengths)}
+    assert amount(stages["sft"], "training_tokens") == Range(400, 450) * (2 * lengths.example.low)
+    assert stages["pairs"] == works["pairs"] and stages["dpo"] == works["dpo"]
 
 
 def test_trainings(works, lengths):

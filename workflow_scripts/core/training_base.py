@@ -4,11 +4,9 @@
 (Dettmers et al. 2022). Both compute in the engine's dtype; null holds the weights in that dtype, too.
 """
 
-from workflow_scripts.core import gpu_memory, models
-from workflow_scripts.core.errors import InputError
+import logging
 
-# What the kernels of bitsandbytes want on a CPU: (inputs, outputs) are multiples of these.
-CPU_INPUTS, CPU_OUTPUTS = 64, 32
+from workflow_scripts.core import gpu_memory, models
 
 
 def quantization_config(quantization: str | None, dtype: str):
@@ -45,21 +43,14 @@ def load_base(inputs, sequences: int, tokens: int):
 
 def fit_to_train(model):
     """A quantised model, changed so that both passes of a training compute the same on every machine."""
-    from bitsandbytes import nn
+    from bitsandbytes.nn import Linear4bit
 
-    layers = {
-        name: layer
-        for name, layer in model.named_modules()
-        if isinstance(layer, nn.Linear4bit | nn.Linear8bitLt)
-    }
-    for name, layer in layers.items():
-        # Else the first pass in evaluation mode repacks the weights, and no gradient comes through them.
-        layer.support_avx512bf16_for_cpu = False
-        odd = layer.in_features % CPU_INPUTS or layer.out_features % CPU_OUTPUTS
-        if model.device.type == "cpu" and isinstance(layer, nn.Linear4bit) and odd:
-            value = f"{name}: {layer.in_features} x {layer.out_features}"
-            remedy = f"on a CPU nf4 takes inputs in multiples of {CPU_INPUTS} and outputs in multiples of"
-            remedy += f" {CPU_OUTPUTS}: use null, or a GPU"
-            raise InputError(field="quantization", value=value, remedy=remedy)
-    # int8 layers round in another way in evaluation mode; DPO's reference would not be its policy.
+    for layer in model.modules():
+        if isinstance(layer, Linear4bit):
+            # Else a CPU with these instructions repacks the weights at the first pass in evaluation mode, and
+            # no gradient comes through them any more.
+            layer.support_avx512bf16_for_cpu = False
+    # It says with every product that an activation is rounded, which is what int8 is.
+    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+    # Layers of int8 round in another way in evaluation mode, and DPO's reference would not be its policy.
     return model.train()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import psutil
 import torch
 from torch.utils.data import Sampler
 from transformers import TrainerCallback
@@ -166,25 +167,28 @@ class ReferenceCheck(TrainerCallback):
 
 
 class MemoryUse(TrainerCallback):
-    """Records memory when training starts and when it ends, with the peak up to then, and prints it."""
+    """Counts the memory held when training starts and when it ends, and prints it with the peak."""
 
     def __init__(self, label: str):
         self.label = label
 
-    def _tell(self, moment: str) -> None:
-        held = {name: f"{value / 1e9:.2f} GB" for name, value in usage.memory(moment).items()}
+    def _count(self, moment: str, model) -> None:
+        on_gpu = model.device.type == "cuda"
+        gpu, peak = (torch.cuda.memory_allocated(), torch.cuda.max_memory_allocated()) if on_gpu else (0, 0)
+        resident = psutil.Process().memory_info().rss
+        usage.count(**{f"{moment}_gpu_bytes": gpu, f"{moment}_rss_bytes": resident})
         say(
-            f"{self.label}: at the {moment} of training {held['gpu_bytes']} on the GPU (peak"
-            f" {held['peak_gpu_bytes']}), {held['rss_bytes']} in memory"
+            f"{self.label}: at the {moment} of training {gpu / 1e9:.2f} GB on the GPU (peak"
+            f" {peak / 1e9:.2f} GB), {resident / 1e9:.2f} GB in memory"
         )
 
-    def on_train_begin(self, args, state, control, **kwargs):
-        """The base, the adapter and what is not yet of the optimizer."""
-        self._tell("start")
+    def on_train_begin(self, args, state, control, model=None, **kwargs):
+        """Base and adapter, before the optimizer has its moments."""
+        self._count("start", model)
 
-    def on_train_end(self, args, state, control, **kwargs):
+    def on_train_end(self, args, state, control, model=None, **kwargs):
         """All of it."""
-        self._tell("end")
+        self._count("end", model)
 
 
 class ProgressLines(TrainerCallback):

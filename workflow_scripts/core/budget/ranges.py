@@ -27,6 +27,10 @@ class Range:
         divisor = rate if isinstance(rate, Range) else Range(rate, rate)
         return Range(self.low / divisor.high, self.high / divisor.low)
 
+    def at_most(self, limit: float | None) -> "Range":
+        """Both bounds, neither above the limit; None is no limit."""
+        return self if limit is None else Range(min(self.low, limit), min(self.high, limit))
+
     @property
     def middle(self) -> float:
         """The geometric mean: bounds of rates and times are factors apart."""

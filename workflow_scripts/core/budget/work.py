@@ -110,7 +110,7 @@ def sft_data_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
 def sft_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
     """Training on prompt and completion, dev after each epoch, the merge. No padding: batches by length."""
     epochs = settings["sft"]["epochs"]
-    tokens = lengths.example * sizes.examples * epochs
+    tokens = lengths.example * sizes.examples.at_most(settings["sft"]["max_examples"]) * epochs
     terms = {"training_tokens": Term(tokens, "training"), **_dev_answers(lengths, epochs * sizes.dev)}
     return Work("sft", "training tokens", tokens, terms, jobs=2, loads=1 + MERGE_LOADS)
 
