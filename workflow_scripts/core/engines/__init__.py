@@ -48,14 +48,15 @@ class Generation:
 
 
 class Engine(Protocol):
-    """What generates and judges. `identity`: {name, version, dtype, device, request_audit}, the same for
-    identical runs. Both methods put every prompt before `audit` first, which raises: no record comes of a
-    request that did not pass.
+    """What generates and judges. `identity`: {name, version, dtype, quantization, device, batch_policy,
+    same_text_in_any_batch, request_audit}, the same for identical runs. Both methods put every prompt before
+    `audit` first, which raises: no record comes of a request that did not pass.
     """
 
     tokenizer: object
     identity: dict
     audit: RequestAudit
+    batch_size: int
 
     def generate(
         self, prompts: Sequence[Sequence[int]], seeds: Sequence[int], sampling: Sampling, progress=None
@@ -66,3 +67,6 @@ class Engine(Protocol):
         self, prompts: Sequence[Sequence[int]], choices: Sequence[int], progress=None
     ) -> np.ndarray:
         """Log-probabilities in nats of `choices` (token ids) as each prompt's next token: float64 [n, k]."""
+
+    def close(self) -> None:
+        """Gives back the memory of the model; the engine cannot be used afterwards."""

@@ -9,15 +9,26 @@ from pathlib import Path
 from workflow_scripts.core.engines import Engine
 from workflow_scripts.core.errors import InputError
 
+VLLM_ALONE = ("quantization", "max_model_len", "gpu_memory_utilization", "batch_invariant")
+
 
 def load_engine(settings: dict, model: str | Path, adapter: str | Path | None = None) -> Engine:
-    """The engine that `settings` {"backend", "dtype", "batch_size", "device"} ask for, with its model loaded.
+    """The engine that `settings` ask for, with its model loaded.
 
+    settings: {"backend", "dtype", "batch_size", "device"}, and for vLLM those of VLLM_ALONE where not null.
     `model`: an identity file or a model directory; `adapter`: a peft adapter directory to put on it.
     """
-    if settings["backend"] == "transformers":
-        from workflow_scripts.core.engines.transformers_engine import load_transformers_engine
+    if settings["backend"] == "vllm":
+        from workflow_scripts.core.engines.vllm_engine import load_vllm_engine
 
-        return load_transformers_engine(settings, model, adapter)
-    remedy = "use transformers"
-    raise InputError(field="engine.backend", value=settings["backend"], remedy=remedy)
+        return load_vllm_engine(settings, model, adapter)
+    if settings["backend"] != "transformers":
+        remedy = "use transformers or vllm"
+        raise InputError(field="engine.backend", value=settings["backend"], remedy=remedy)
+    for name in VLLM_ALONE:
+        if settings.get(name) is not None:
+            remedy = "the transformers engine does not have this: give null, or use the backend vllm"
+            raise InputError(field=f"engine.{name}", value=settings[name], remedy=remedy)
+    from workflow_scripts.core.engines.transformers_engine import load_transformers_engine
+
+    return load_transformers_engine(settings, model, adapter)

@@ -48,3 +48,17 @@ def completion(
     if len(ids) == limit:
         return decode(tokenizer, ids).rstrip("\ufffd"), "length"
     return None
+
+
+def first_completion(
+    tokenizer, ids: Sequence[int], end_tokens: frozenset[int], stop: tuple[str, ...], limit: int
+) -> tuple[str, str, int] | None:
+    """(text, finish reason, number of tokens) of the completion that is over first as `ids` come one by one,
+    as `completion` has it; None when it is not over with the last of them."""
+    endings = stop_endings(tokenizer, stop) if stop else frozenset()
+    for count, token in enumerate(ids, 1):
+        if token in end_tokens or token in endings or count == limit:
+            ended = completion(tokenizer, ids[:count], end_tokens, stop, limit)
+            if ended is not None:
+                return *ended, count
+    return None

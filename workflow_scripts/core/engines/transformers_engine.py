@@ -1,5 +1,6 @@
 """The engine on transformers: sorted batches, exact in any batch (see `choosing`), nothing computed twice."""
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from workflow_scripts.core.engines import Generation, Sampling
 from workflow_scripts.core.engines.choosing import TOLERANCE
 from workflow_scripts.core.engines.decoding import Batch
 from workflow_scripts.core.engines.request_audit import RequestAudit
+from workflow_scripts.core.engines.room import check_room
 from workflow_scripts.core.engines.shared_prefixes import pack, pack_batch
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.models import load_model, load_tokenizer, resolve_model
@@ -39,14 +41,18 @@ class TransformersEngine:
         self.model, self.tokenizer, self.batch_size = model, tokenizer, batch_size
         self.device = model.device
         self.tolerance = TOLERANCE.get(model.dtype)
+        self.limit = getattr(model.config, "max_position_embeddings", None)
         self.end_tokens = _end_tokens(model, tokenizer)
         self.audit = RequestAudit(tokenizer)
+        policy = "any" if self.tolerance is not None else f"sorted by length, at most {batch_size}"
         self.identity = {
             "name": "transformers",
             "version": transformers.__version__,
             "dtype": str(model.dtype).removeprefix("torch."),
+            "quantization": None,
             "device": self.device.type,
             "same_text_in_any_batch": self.tolerance is not None,
+            "batch_policy": policy,
             "request_audit": "passed",  # a request that does not pass raises
         }
         self._shares_prefixes = None
@@ -58,7 +64,7 @@ class TransformersEngine:
         """Continues each prompt; see `engines.Engine`. InputError when a prompt leaves no room for it or
         holds a special or chat token."""
         self.audit.check(prompts)
-        self._check_room(prompts, sampling.max_new_tokens)
+        check_room(prompts, sampling.max_new_tokens, self.limit)
         results: list[Generation | None] = [None] * len(prompts)
         for rows in _batches(prompts, self.batch_size):
             batch = Batch(self, [prompts[i] for i in rows], [seeds[i] for i in rows], sampling)
@@ -77,7 +83,7 @@ class TransformersEngine:
         Neighbouring prompts that begin alike are computed as one row, their common beginning once.
         """
         self.audit.check(prompts)
-        self._check_room(prompts, 0)
+        check_room(prompts, 0, self.limit)
         if self._shares_prefixes is None:
             self._shares_prefixes = self._check_sharing()
         result = np.empty((len(prompts), len(choices)))
@@ -98,6 +104,13 @@ class TransformersEngine:
                     progress.advance(len(group.prompts))
             start = end
         return result
+
+    def close(self) -> None:
+        """Gives back the memory of the model; the engine cannot be used afterwards."""
+        self.model = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     def logits_alone(self, ids: Sequence[int]) -> torch.Tensor:
         """Next-token logits [1, vocabulary] of one sequence computed by itself: without batch or cache."""
@@ -126,16 +139,6 @@ class TransformersEngine:
         packed = self._packed_logits(pack(prompts, len(prompts)))[0]
         alone = torch.cat([self.logits_alone(prompt) for prompt in prompts])
         return bool((packed - alone).abs().max() <= (self.tolerance or 0.1))
-
-    def _check_room(self, prompts, new_tokens: int) -> None:
-        limit = getattr(self.model.config, "max_position_embeddings", None)
-        longest = max(map(len, prompts), default=0)
-        if limit is not None and longest + new_tokens > limit:
-            remedy = (
-                f"the longest prompt has {longest} tokens and the model reads {limit}: use fewer exemplars or"
-                " ask for fewer new tokens"
-            )
-            raise InputError(field="max_new_tokens", value=new_tokens, remedy=remedy)
 
 
 def _batches(prompts: Sequence[Sequence[int]], most: int) -> list[list[int]]:
