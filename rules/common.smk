@@ -13,12 +13,17 @@ from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import canonical_json
 from workflow_scripts.core.model_files import loaded_files
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 try:
     config["dpo"]["variants"] = dpo_variants.completed(config["dpo"]["variants"])
     check_config(config, workflow.basedir)
 except InputError as error:
     raise WorkflowError(str(error))
+
+# In an environment of its own a rule has nothing else: not the user's packages, nor (Snakemake's doing) PYTHONPATH.
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    shell.prefix("set -euo pipefail; export PYTHONNOUSERSITE=1; ")
 
 
 wildcard_constraints:
@@ -70,6 +75,11 @@ def generation_settings():
     """What the pilot and the shards share; sizes are parameters of the rules."""
     sampling = {key: config["generation"][key] for key in ("instruction", "answer")}
     return canonical_json({"generation": sampling, "engine": config["engine"], "seed": config["seed"]})
+
+
+def near_settings():
+    """What makes two instructions near duplicates."""
+    return canonical_json({"deduplication": {"near": config["deduplication"]["near"]}})
 
 
 def guidance_lists():
