@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo run report gates performance benchmark-compare benchmark-deduplication dag demo-base test test-integration lint clean setup
+.PHONY: help demo run report gates performance benchmark-compare benchmark-deduplication dag demo-base test test-integration environments lint clean setup
 
 # May be given on the command line: make demo SEED=2 RESULTS=results-seed-2 CORES=4 CONFIG="a.yaml b.yaml" ARGS=--dry-run
 CORES ?=
@@ -91,6 +91,9 @@ lint: $(INSTALLED_DEV)  ## check the style of Python and Snakemake files
 	@ruff format --check .
 	@snakefmt --check Snakefile rules
 	@snakemake --lint
+
+environments: $(INSTALLED_DEV)  ## lock the conda environments anew from their direct pins (reads the package index)
+	@$(VENV)/bin/python envs/lock.py
 
 setup: $(INSTALLED_DEV)  ## create .venv with everything, for work on the project
 

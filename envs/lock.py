@@ -1,12 +1,12 @@
 """Writes, below each environment's direct pins, the exact versions of everything that they bring along.
 
     python envs/lock.py            # all of them; make environments does this
-    python envs/lock.py --check    # changes nothing; fails where a file is not what its direct pins resolve to
+    python envs/lock.py --check    # changes nothing; fails where a file is not what its pins resolve to
 
-The packages are those for CUDA on Linux, resolved by uv from the package index; nothing is installed. Versions that
-requirements.txt, constraints.txt and requirements-vllm.txt lock are taken from there, so that an environment and a
-local installation agree wherever they share a package. `--check` holds a file to its own versions: a release that
-came out since changes nothing, but a package too many, too few or at odds with another is found.
+The packages are those for CUDA on Linux, resolved by uv from the package index; nothing is installed.
+Versions that the requirement files lock are taken from there, so that an environment and a local installation
+agree wherever they share a package. `--check` holds a file to its own versions: a release that came out since
+changes nothing, but a package too many, too few or at odds with another is found.
 """
 
 import argparse
@@ -47,9 +47,7 @@ def resolve(pins: list[str], constraints: list[str]) -> list[str]:
         file.flush()
         command = [sys.executable, "-m", "uv", "pip", "compile", "-", "--constraints", file.name, *PLATFORM]
         command += ["--quiet", "--no-header", "--no-annotate"]
-        result = subprocess.run(
-            command, input="\n".join(pins), text=True, check=True, stdout=subprocess.PIPE
-        )
+        result = subprocess.run(command, input="\n".join(pins), text=True, check=True, stdout=subprocess.PIPE)
     return sorted(result.stdout.split())
 
 
