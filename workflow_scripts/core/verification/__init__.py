@@ -1,0 +1,1 @@
+"""Checks a finished run without GPU and model: bytes, prompts, answers, statistics, gates, pages."""
