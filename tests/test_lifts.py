@@ -65,7 +65,7 @@ def test_wrong_settings_are_refused(tmp_path, settings, capsys):
     files = two_arms(tmp_path, [1, 0], [1, 1])
     with pytest.raises(SystemExit):
         run_lift(tmp_path, files, settings)
-    assert "dev_lift: error:" in capsys.readouterr().err
+    assert "dev_lift lift: error:" in capsys.readouterr().err
     assert not (tmp_path / "lift.json").exists()
 
 

@@ -5,6 +5,7 @@
 """
 
 import argparse
+from pathlib import Path
 
 from workflow_scripts.core import pair_audit, schemas
 from workflow_scripts.core.outputs import guarded, write_json
@@ -25,7 +26,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     """Write the audit."""
     arguments = parse_arguments(argv)
-    with job("audit_pairs"), guarded(arguments.audit) as (output,):
+    with job(f"audit_pairs {Path(arguments.audit).parent.name}"), guarded(arguments.audit) as (output,):
         pairs = schemas.read_records(arguments.pairs, schemas.PAIRS)
         pool = [
             row for path in arguments.candidates for row in schemas.read_records(path, schemas.CANDIDATES)

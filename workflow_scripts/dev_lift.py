@@ -5,6 +5,7 @@ python -m workflow_scripts.dev_lift --settings '{"confidence": 0.95}' --baseline
 """
 
 import argparse
+from pathlib import Path
 
 from workflow_scripts.core.evaluation.lifts import lift_report
 from workflow_scripts.core.evaluation.scored_arms import read_scored_arms
@@ -28,7 +29,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     """Reads both arms and writes the lift."""
     arguments = parse_arguments(argv)
-    with job("dev_lift"):
+    with job(f"dev_lift {Path(arguments.report).stem}"):
         confidence = analysis_of(read_settings(arguments.settings)).confidence
         baseline, candidate = read_scored_arms([arguments.baseline, arguments.candidate]).values()
         with guarded(arguments.report) as (temporary,):

@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from workflow_scripts.core import gate_messages, gates
+from workflow_scripts.core import gate_messages, gates, usage
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.runtime import job, say
 
@@ -30,13 +30,15 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     """Writes the decision, prints it, and exits with 1 where the run must not go on."""
     arguments = parse_arguments(argv)
-    with job("gate"):
+    with job(f"gate {Path(arguments.decision).stem}"):
         settings = json.loads(arguments.settings)["gate"]
         folder = Path(arguments.decision).parent
         override = settings.get("override")
         decision = gates.judge(settings["name"], settings["criteria"], override, arguments.metrics, folder)
         with guarded(arguments.decision) as (temporary,):
             write_json(temporary, decision)
+        held = [criterion["decision"] == "pass" for criterion in decision["criteria"]]
+        usage.count(criteria=len(held), criteria_that_hold=sum(held))
         say(gate_messages.message(decision, folder))
         if not decision["proceeds"] and not arguments.record_only:
             sys.exit(1)

@@ -1,6 +1,6 @@
 """Quality of generated records, recomputed over all given shards: metrics, funnel, histograms, examples.
 
-    python -m workflow_scripts.generation_qc --records generation/shard-000.parquet ... \\
+    python -m workflow_scripts.generation_qc --settings '{"deduplication": {"near": ...}}' --records generation/shard-000.parquet ... \\
         --detector-examples resources/detectors/labelled.jsonl --train sft_data/train.parquet \\
         --report sft_data/qc.json
 
@@ -8,8 +8,10 @@ The detectors behind the rates are measured in the same run, on the labelled exa
 """
 
 import argparse
+import json
 
 from workflow_scripts.core import detector_quality, quality, schemas
+from workflow_scripts.core.deduplication.near import NearParameters
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.records import read_shards
 from workflow_scripts.core.runtime import job, say
@@ -20,6 +22,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--settings", default="{}", help='JSON: {"deduplication": {"near"}}; the usual ones')
     parser.add_argument(
         "--records", nargs="+", required=True, help="record files of the pilot or of all shards"
     )
@@ -32,11 +35,12 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     """Write the quality report."""
     arguments = parse_arguments(argv)
-    with job("generation_qc"), guarded(arguments.report) as (report,):
+    with job("generation_qc" if arguments.train else "pilot_qc"), guarded(arguments.report) as (report,):
         records = read_shards(arguments.records)
         train = schemas.read_records(arguments.train, schemas.SFT_EXAMPLES) if arguments.train else None
         judged = detector_quality.detector_report(detector_quality.read_examples(arguments.detector_examples))
-        content = quality.quality_report(records, train)
+        near = json.loads(arguments.settings).get("deduplication", {}).get("near", {})
+        content = quality.quality_report(records, train, NearParameters(**near))
         metrics = {**content["metrics"], **judged["metrics"]}
         write_json(report, {"stage": "generation_qc", **content, **judged, "metrics": metrics})
         precision, recall = (metrics[f"worst_detector_{name}"]["value"] for name in ("precision", "recall"))

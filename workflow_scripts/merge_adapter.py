@@ -28,7 +28,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     """Merge, and write safetensors, tokenizer, configs and where the model comes from."""
     arguments = parse_arguments(argv)
-    with runtime.job("merge_adapter"):
+    with runtime.job(f"merge_adapter {Path(arguments.merged).name}"):
         from workflow_scripts.core import hashing, models, provenance, training_adapters
         from workflow_scripts.core.outputs import guarded, write_json
 

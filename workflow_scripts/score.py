@@ -6,6 +6,7 @@
 
 import argparse
 import json
+from pathlib import Path
 
 from workflow_scripts.core import hashing, schemas
 from workflow_scripts.core.code_digest import code_digest
@@ -53,7 +54,8 @@ def score_row(item: dict, response: dict, code: str) -> dict:
 def main(argv=None) -> None:
     """Write the scores, in the items' order."""
     arguments = parse_arguments(argv)
-    with job("score"), guarded(arguments.scores) as (output,):
+    folder = Path(arguments.scores).parent
+    with job(f"score {folder.parent.name}/{folder.name}"), guarded(arguments.scores) as (output,):
         items = schemas.read_records(arguments.items, schemas.ITEMS)
         responses = schemas.read_records(arguments.responses, schemas.RESPONSES)
         if [item["item_id"] for item in items] != [response["item_id"] for response in responses]:

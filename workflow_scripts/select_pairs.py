@@ -6,6 +6,7 @@
 
 import argparse
 import json
+from pathlib import Path
 
 from workflow_scripts.core import preferences, schemas
 from workflow_scripts.core.outputs import guarded
@@ -31,7 +32,7 @@ def main(argv=None) -> None:
     """Write the pairs."""
     arguments = parse_arguments(argv)
     wanted = arguments.settings["pair_set"]
-    with job("select_pairs"), guarded(arguments.pairs) as (output,):
+    with job(f"select_pairs {Path(arguments.pairs).parent.name}"), guarded(arguments.pairs) as (output,):
         pool = [
             row for path in arguments.candidates for row in schemas.read_records(path, schemas.CANDIDATES)
         ]
