@@ -1,4 +1,4 @@
-"""Checks a finished run without a GPU and without a model, and names the first thing that is not as it should be.
+"""Checks a finished run without a GPU and without a model, and names the first thing that differs.
 
 python -m workflow_scripts.verify results
 
@@ -73,12 +73,11 @@ def report(findings, unchecked, outcome, manifest, left_out, unlisted) -> None:
     """Prints what was done, what was not, and every difference, the first one first."""
     jobs = sum(outcome.recomputed.values())
     say(
-        f"verify: {len(manifest['files'])} files listed, {jobs} jobs computed again, {outcome.answers} prompts"
+        f"verify: {len(manifest['files'])} files listed, {jobs} jobs computed again,"
+        f" {outcome.answers} prompts and answers gone through again"
     )
     if outcome.other_code:
-        say(
-            f"verify: the code of {len(outcome.other_code)} jobs is not the run's: {outcome.other_code[0]}, ..."
-        )
+        say(f"verify: the code of {len(outcome.other_code)} jobs is not the run's: {outcome.other_code[0]}")
     for title, lines in (
         ("not covered by any list", unlisted),
         ("not in this copy", left_out),

@@ -14,7 +14,7 @@ def shown(value) -> str:
 
 @dataclass(frozen=True)
 class Finding:
-    """One difference: in `file` (its name in the manifest), maybe in a `row`, in a `field`; how it was found."""
+    """One difference: in `file` (its name in the manifest), maybe in a `row`, in a `field`."""
 
     file: str
     field: str

@@ -12,7 +12,7 @@ MODULES = "workflow_scripts."
 
 @dataclass(frozen=True)
 class Job:
-    """One job. `inputs`: {name: paths}, below the place as all paths; `options`: its command line as a dict."""
+    """One job. Paths are below the place; `options` is its command line as a dict."""
 
     rule: str
     module: str

@@ -10,7 +10,7 @@ BESIDE = "tokenizer"  # the folder beside the results in which an archive of a r
 
 
 def needed_files(identity: dict) -> dict[str, str]:
-    """The files that a tokenizer is loaded from, with digests: transformers picks its class by config.json."""
+    """The files that a tokenizer is loaded from, with digests; config.json decides on its class."""
     wanted = {*TOKENIZER_FILES, "config.json"}
     return {name: digest for name, digest in identity["files"].items() if name in wanted}
 
