@@ -17,6 +17,7 @@ report: "reports/captions/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/accounting.smk"
 include: "rules/arms.smk"
 include: "rules/base_model.smk"
 include: "rules/test_set.smk"
@@ -30,6 +31,7 @@ include: "rules/dpo.smk"
 include: "rules/preregistration.smk"
 include: "rules/evaluation.smk"
 include: "rules/ablations.smk"
+include: "rules/budget.smk"
 include: "rules/report.smk"
 include: "rules/manifest.smk"
 
@@ -41,6 +43,7 @@ onstart:
         config=config,
         planned=sessions.planned_files(workflow),
     )
+    os.environ[usage.SESSION] = session.stem
 
 
 onsuccess:

@@ -67,6 +67,7 @@ rule sentinels:
         sentinels=config["sentinels"],
         template=config["prompts"]["completion"],
         recorded=recorded_rates(),
+        budget=ancient("<results>/budget/gate-plan.json"),
     output:
         report=report(
             "<results>/base/sentinels.json",
@@ -94,6 +95,9 @@ rule sentinels:
 
 
 rule gate_contamination:
+    # A second's work, and asking again changes no decision: on a cluster it waits for no queue and is not retried.
+    localrule: True
+    retries: 0
     input:
         script="workflow_scripts/gate.py",
         metrics=["<results>/base/guard.json", "<results>/base/sentinels.json"],

@@ -1,7 +1,8 @@
-"""Budget: what the run will cost, planned from the configuration before anything is spent.
+"""Budget: what the run will cost, planned before anything is spent, projected anew from what was measured, and what it did.
 
-Needs the configuration, the GPU catalogue, prompts, exemplars and constitution. Makes budget/plan.json and
-budget/frontier.svg.
+Needs the configuration, the GPU catalogue, prompts, exemplars and constitution; later the pilot's records, the training
+examples, and what jobs wrote down of their use (core/usage.py). Makes budget/plan.json, budget/frontier.svg,
+budget/projection-{moment}.json, the budget gates budget/gate-{plan,pilot,sft}.json, budget/ledger.json and costs.html.
 """
 
 
@@ -20,7 +21,12 @@ rule plan_budget:
         critic_template=config["prompts"]["critic"],
     output:
         plan="<results>/budget/plan.json",
-        figure="<results>/budget/frontier.svg",
+        figure=report(
+            "<results>/budget/frontier.svg",
+            caption="../reports/captions/frontier.rst",
+            category="6. Cost",
+            labels={"figure": "what budgets buy"},
+        ),
     log:
         "<logs>/plan_budget.log",
     benchmark:
@@ -31,20 +37,8 @@ rule plan_budget:
         module=as_py_module(),
         code=code_digest("workflow_scripts/plan_budget.py"),
         environment=environment_digest("envs/analysis.yaml"),
-        settings=settings(
-            "budget",
-            "test_set",
-            "generation",
-            "sft",
-            "sft_longer",
-            "preferences",
-            "dpo",
-            "evaluation",
-            "statistics",
-        ),
-        model_config=lambda wildcards, input: (
-            ["--model-config", *input.model_config] if input.model_config else []
-        ),
+        settings=budget_settings(),
+        model_config=model_config_argument,
     shell:
         "python -m {params.module} --settings {params.settings:q} --catalogue {input.catalogue:q}"
         " {params.model_config:q} --benchmarks {input.benchmarks:q} --exemplars {input.exemplars:q}"
@@ -52,3 +46,81 @@ rule plan_budget:
         " --raw-template {input.raw_template:q} --instructions-template {input.instructions_template:q}"
         " --answers-template {input.answers_template:q} --critic-template {input.critic_template:q}"
         " --plan {output.plan:q} --figure {output.figure:q} 2>&1 | tee {log:q}"
+
+
+rule calibrate_budget:
+    input:
+        script="workflow_scripts/calibrate_budget.py",
+        plan="<results>/budget/plan.json",
+        after=calibration_follows,
+        pilot="<results>/pilot/records.parquet",
+        examples=calibration_examples,
+        catalogue=config["budget"]["catalogue"],
+        model_config=model_config(),
+        exemplars=config["exemplars"],
+        constitution=config["constitution"],
+        completion_template=config["prompts"]["completion"],
+        raw_template=config["prompts"]["raw"],
+        instructions_template=config["prompts"]["instructions"],
+        answers_template=config["prompts"]["answers"],
+        critic_template=config["prompts"]["critic"],
+    output:
+        projection="<results>/budget/projection-{moment}.json",
+    log:
+        "<logs>/calibrate_budget-{moment}.log",
+    benchmark:
+        "<benchmarks>/calibrate_budget-{moment}.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        module=as_py_module(),
+        code=code_digest("workflow_scripts/calibrate_budget.py"),
+        environment=environment_digest("envs/analysis.yaml"),
+        settings=budget_settings(),
+        model_config=model_config_argument,
+    shell:
+        "python -m {params.module} --settings {params.settings:q} --moment {wildcards.moment}"
+        " --catalogue {input.catalogue:q} {params.model_config:q} --exemplars {input.exemplars:q}"
+        " --constitution {input.constitution:q} --completion-template {input.completion_template:q}"
+        " --raw-template {input.raw_template:q} --instructions-template {input.instructions_template:q}"
+        " --answers-template {input.answers_template:q} --critic-template {input.critic_template:q}"
+        " --pilot {input.pilot:q} --examples {input.examples:q} --projection {output.projection:q}"
+        " 2>&1 | tee {log:q}"
+
+
+use rule gate_contamination as gate_budget_plan with:
+    input:
+        script="workflow_scripts/gate.py",
+        metrics="<results>/budget/plan.json",
+    output:
+        decision=report(
+            "<results>/budget/gate-plan.json",
+            caption="../reports/captions/gate.rst",
+            category="2. Gates",
+            labels={"gate": "budget plan"},
+        ),
+    log:
+        "<logs>/gate_budget_plan.log",
+    benchmark:
+        "<benchmarks>/gate_budget_plan.jsonl"
+    params:
+        settings=gate_settings("budget_plan"),
+
+
+use rule gate_contamination as gate_budget with:
+    input:
+        script="workflow_scripts/gate.py",
+        metrics="<results>/budget/projection-{moment}.json",
+    output:
+        decision=report(
+            "<results>/budget/gate-{moment}.json",
+            caption="../reports/captions/gate.rst",
+            category="2. Gates",
+            labels={"gate": "budget {moment}"},
+        ),
+    log:
+        "<logs>/gate_budget-{moment}.log",
+    benchmark:
+        "<benchmarks>/gate_budget-{moment}.jsonl"
+    params:
+        settings=gate_settings("budget"),

@@ -35,6 +35,7 @@ wildcard_constraints:
     candidate=r"[a-z0-9_.-]+",
     evaluation="evaluation|dev_evaluation",
     repeat="same|other_batch",
+    moment="pilot|sft",
 
 
 code_digest = cache(code.code_digest)
@@ -180,15 +181,3 @@ def confidence_settings():
 def human_labels():
     """The file of people's labels, where the config names one."""
     return [config["evaluation"]["labels"]] if config["evaluation"]["labels"] else []
-
-
-def model_config():
-    """The config.json of a local base; none for a hub repository, whose sizes are in `budget.model`."""
-    path = config["base_model"]["path"]
-    return [f"{path}/config.json"] if path else []
-
-
-def budget_benchmarks():
-    """The benchmark files that the configuration takes measured rates from, if it does."""
-    measured = config["budget"]["benchmarks"]
-    return sorted(map(str, Path(measured["directory"]).glob("*.jsonl"))) if measured else []

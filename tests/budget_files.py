@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from workflow_scripts import plan_budget
+from workflow_scripts.core.budget.inputs import TEMPLATES
 from workflow_scripts.core.variants import completed
 
 SLICES = (
@@ -49,11 +50,7 @@ def plan_arguments(config: dict, directory: Path, catalogue=CATALOGUE, benchmark
         *["--settings", json.dumps({name: config[name] for name in SLICES}), "--catalogue", str(catalogue)],
         *(["--model-config", f"{model}/config.json"] if model else []),
         *["--exemplars", config["exemplars"], "--constitution", config["constitution"]],
-        *[
-            argument
-            for name in plan_budget.TEMPLATES
-            for argument in (f"--{name}-template", config["prompts"][name])
-        ],
+        *[argument for name in TEMPLATES for argument in (f"--{name}-template", config["prompts"][name])],
         *["--benchmarks", *map(str, benchmarks)],
         *["--plan", str(directory / "plan.json"), "--figure", str(directory / "frontier.svg")],
     ]

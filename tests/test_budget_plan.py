@@ -99,7 +99,8 @@ def test_the_demos_plan_says_where_its_rates_are_from(demo):
     for stage in demo["stages"]:
         for rate in stage["throughputs"].values():
             assert rate["source"] == "catalogue" and rate["low"] <= rate["value"] <= rate["high"]
-    assert demo["gpu"]["id"] == "demo-cpu" and demo["cap"] is None and "cap_share" not in demo["metrics"]
+    assert demo["gpu"]["id"] == "demo-cpu" and demo["cap"] is None
+    assert demo["metrics"]["cap_share"] == {"value": 0.0, "low": 0.0, "high": 0.0}
     assert demo["frontier"][0] == {"budget": 0.003, "affordable": False}
 
 

@@ -149,7 +149,7 @@ def test_optional_work_comes_last_and_what_is_dropped_first_stands_at_the_end(wo
     [({"pair_set": "two"}, "pair_sets"), ({"seed": 2}, "seeds"), ({"beta": 0.3}, "hyperparameters")],
 )
 def test_what_a_variant_varies(changes, kind):
-    assert optional_kind(VARIANT | changes, VARIANT) == kind
+    assert optional_kind(VARIANT, VARIANT | changes) == kind
 
 
 def test_a_level_has_all_of_the_one_before(lengths):

@@ -50,6 +50,14 @@ REMEDIES = {
         "look at the pairs' audit and at dev success per epoch: better pairs or another beta; where the"
         " interval is wide, more dev items (`make gates` prints how often this gate errs)"
     ),
+    "budget_plan": (
+        "plan less, a cheaper GPU, or a higher budget.cap: the plan's table says what each stage costs, and its"
+        " frontier what the cap buys; where optional work was dropped, run again"
+    ),
+    "budget": (
+        "look at what was measured: if a rate is far below the plan's, mend that first (batch size, engine,"
+        " longest answers); else plan less, or raise budget.cap; where optional work was dropped, run again"
+    ),
     "claim": (
         "do not report an improvement: the criteria that were missed say which other explanation is open;"
         " correct the scorer, the format or the training, and evaluate on test items nobody has seen"
@@ -72,7 +80,8 @@ def _line(entry: dict, folder) -> str:
     count = "" if entry["n"] is None else f", n = {entry['n']}"
     value = "" if entry["bound"] == "value" else f" (value {entry['value']})"
     asked = f"asked {entry['rule']}; see {_found(entry['file'], folder)}"
-    return f"{entry['decision']:5}  measured {measured}{value}{spread}{count}; {asked}"
+    note = f"; {entry['note']}" if entry.get("note") else ""
+    return f"{entry['decision']:5}  measured {measured}{value}{spread}{count}{note}; {asked}"
 
 
 def remedy(gate: str) -> str:

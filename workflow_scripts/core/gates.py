@@ -1,10 +1,11 @@
 """Judges metrics against criteria: pass, pause or stop, with what was measured and what was asked.
 
 A metrics file is JSON, `{"stage": ..., "metrics": {name: {"value": x, "low": x, "high": x, "n": k}}, ...}`;
-only `value` is needed, and `null` says that it could not be measured, which meets no criterion. A criterion
-asks something of one number of one metric, `{"bound": "value" | "low" | "high", "at_least" | "at_most" |
-"below" | "above": x, "otherwise": "stop" | "pause"}`. A metric may have a list of criteria: a lift may stop
-a run when even its high bound is too low, and pause it when its low bound is.
+only `value` is needed, and `null` says that it could not be measured, which meets no criterion; a `note`
+says in words what was measured. A criterion asks something of one number of one metric, `{"bound": "value" |
+"low" | "high", "at_least" | "at_most" | "below" | "above": x, "otherwise": "stop" | "pause"}`. A metric may have a
+list of criteria: a lift may stop a run when even its high bound is too low, and pause it when its low bound
+is.
 """
 
 import json
@@ -126,7 +127,9 @@ def judge_criterion(gate: str, criterion: Criterion, metrics: dict, files: dict[
     measured = metric[bound]
     met = measured is not None and criterion.is_met(measured)
     interval = [metric["low"], metric["high"]] if {"low", "high"} <= metric.keys() else None
+    note = {"note": metric["note"]} if metric.get("note") else {}
     return {
+        **note,
         "decision": "pass" if met else criterion.otherwise,
         "metric": name,
         "bound": bound,

@@ -1,7 +1,9 @@
 """plan.json: stages, sessions, totals, GPUs, frontier, and what all of it rests on."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 
+from workflow_scripts.core.budget import reprojection
 from workflow_scripts.core.budget.catalogue import Catalogue
 from workflow_scripts.core.budget.frontier import frontier
 from workflow_scripts.core.budget.pareto import Option, dominated_by
@@ -113,16 +115,15 @@ def recommended(rows: Sequence[dict]) -> dict:
     return {"gpu": first["gpu"], "why": "; ".join(parts)}
 
 
-def _metrics(sums: dict, cap: float | None) -> dict:
-    """What a budget gate may judge: the projection, and its share of the cap where there is one."""
+def _metrics(sums: dict) -> dict:
+    """What the whole is projected to take."""
 
-    def entry(bounds: dict, scale: float = 1.0) -> dict:
-        low, high = bounds["low"] * scale, bounds["high"] * scale
-        return {"value": round((low * high) ** 0.5, 6), "low": round(low, 6), "high": round(high, 6)}
+    def entry(bounds: dict) -> dict:
+        value = (bounds["low"] * bounds["high"]) ** 0.5
+        return {"value": round(value, 6), "low": round(bounds["low"], 6), "high": round(bounds["high"], 6)}
 
     metrics = {f"projected_{unit}": entry(sums["all"][unit]) for unit in ("hours", "dollars")}
-    metrics |= {"projected_core_dollars": entry(sums["core"]["dollars"])}
-    return metrics | ({"cap_share": entry(sums["all"]["dollars"], 1 / cap)} if cap else {})
+    return metrics | {"projected_core_dollars": entry(sums["core"]["dollars"])}
 
 
 def make_plan(planner: Planner) -> dict:
@@ -139,9 +140,14 @@ def make_plan(planner: Planner) -> dict:
     sums = _totals(costs)
     feasible = [entry for entry in catalogue.compared(gpu.id) if planner.fits(entry)]
     budget = planner.budget
+    entries = reprojection.stage_entries(rows_works, costs, planner.settings, [], planner.price(gpu))
+    # Nothing is measured yet: only what even the low bound cannot pay for is dropped.
+    dropped, judged = reprojection.decide(entries, 0.0, planner, itemgetter("low"))
     return {
         "stage": "budget",
-        "metrics": _metrics(sums, budget.cap),
+        "metrics": _metrics(sums) | {name: judged[name] for name in ("cap_share", "newly_dropped")},
+        "dropped": planner.settings["dropped"],
+        "newly_dropped": dropped,
         "gpu": {"id": gpu.id, "name": gpu.name, "dollars_per_hour": planner.price(gpu)},
         "cap": budget.cap,
         "model": {
@@ -154,6 +160,7 @@ def make_plan(planner: Planner) -> dict:
         "stages": [_stage_entry(cost, work) for cost, work in zip(costs, rows_works, strict=True)],
         "sessions": _sessions(costs, budget.session_hours),
         "total": sums,
+        "jobs": reprojection.expected_jobs(rows_works, costs, planner.settings, "low"),
         "gpus": rows,
         "recommended": recommended(rows),
         "frontier": frontier(planner, feasible),

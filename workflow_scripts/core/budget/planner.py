@@ -54,16 +54,20 @@ class Planner:
 
     def costs(self, gpu: Gpu, works: Sequence[Work]) -> list[StageCost]:
         """What the stages cost on a GPU."""
-        rates = self._stated(gpu, self.shape.parameters)
+        rates = self.stated_rates(gpu)
         measured = self._carried_over(gpu, works) if self.measured_on else {}
         return project(works, rates, self.overheads(), self.price(gpu), measured)
+
+    def stated_rates(self, gpu: Gpu) -> dict[str, Throughput]:
+        """Tokens a second by kind of work, as the catalogue states or implies them for this model."""
+        return self._stated(gpu, self.shape.parameters)
 
     def _stated(self, gpu: Gpu, parameters: float) -> dict[str, Throughput]:
         return throughputs_of(self.catalogue, gpu, parameters, self.budget.generation_precision)
 
     def _carried_over(self, gpu: Gpu, works: Sequence[Work]) -> dict[str, Throughput]:
         """The measured rates on a GPU with this model, by the catalogue's ratio for a stage's mix of work."""
-        there, here = self._stated(*self.measured_on), self._stated(gpu, self.shape.parameters)
+        there, here = self._stated(*self.measured_on), self.stated_rates(gpu)
         carried = {}
         for work in works:
             if work.stage in self.measured:

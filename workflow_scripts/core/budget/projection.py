@@ -43,13 +43,17 @@ class StageCost:
 def project_stage(
     work: Work, rates: Mapping[str, Throughput], overheads: Overheads, dollars_per_hour: float
 ) -> StageCost:
-    """One stage. `rates`: tokens a second by kind, or `measured`, units a second, in place of all terms."""
+    """One stage. `rates`: tokens a second by kind, or `measured`, units a second, in place of all terms.
+
+    A rate under a term's own name goes before that of its kind.
+    """
     if "measured" in rates:
         terms = {"measured": work.units / rates["measured"].per_second}
         used = {"measured": rates["measured"]}
     else:
-        terms = {name: term.amount / rates[term.kind].per_second for name, term in work.terms.items()}
-        used = {term.kind: rates[term.kind] for term in work.terms.values()}
+        kinds = {name: name if name in rates else term.kind for name, term in work.terms.items()}
+        terms = {name: term.amount / rates[kinds[name]].per_second for name, term in work.terms.items()}
+        used = {kind: rates[kind] for kind in kinds.values()}
     seconds = terms | {
         "job_starts": overheads.job_seconds * work.jobs,
         "weight_loads": overheads.load_seconds * work.loads,

@@ -17,6 +17,7 @@ class BudgetSettings:
     gpu: str
     price: float | None
     cap: float | None
+    tolerance: float
     generation_precision: str
     training_precision: str
     estimates: dict
@@ -60,6 +61,7 @@ def read_budget(budget: dict) -> BudgetSettings:
         gpu=budget["gpu"],
         price=budget["price"],
         cap=budget["cap"],
+        tolerance=budget["tolerance"],
         generation_precision=budget["precision"]["generation"],
         training_precision=budget["precision"]["training"],
         estimates={

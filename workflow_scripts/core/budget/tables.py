@@ -86,6 +86,25 @@ def frontier_lines(plan: dict) -> list[str]:
     return aligned(rows)
 
 
+def projection_lines(projection: dict) -> list[str]:
+    """A projection while a run goes on: what was measured, each stage, what is spent and to come."""
+    rows = [("stage", "jobs done", "used $", "to come $", "rates")]
+    for entry in projection["stages"]:
+        sources = sorted({rate["source"] for rate in entry["throughputs"].values()}) or ["-"]
+        done = f"{entry['jobs_done']} of {entry['jobs']}"
+        coming = _between(entry["dollars_to_come"])
+        rows.append((entry["stage"], done, amount(entry["dollars_used"]), coming, ", ".join(sources)))
+    spent, whole = projection["metrics"]["spent_dollars"], projection["metrics"]["projected_dollars"]
+    cap = "no cap" if projection["cap"] is None else f"the cap is ${projection['cap']:g}"
+    lines = [*projection["measured"], *aligned(rows)]
+    lines.append(
+        f"${amount(spent['value'])} spent, ${amount(whole['value'])} in all"
+        f" (${_between(whole)}) as far as it is measured; {cap}"
+    )
+    left_out = [entry["variant"] for entry in projection["dropped"] + projection["newly_dropped"]]
+    return [*lines, f"dropped: {', '.join(left_out)}"] if left_out else lines
+
+
 def plan_lines(plan: dict) -> list[str]:
     """The whole plan: stages, sessions, GPUs, frontier."""
     lines = [f"{plan['gpu']['name']} at ${plan['gpu']['dollars_per_hour']:g} an hour", *stage_lines(plan), ""]

@@ -5,13 +5,14 @@ training tokens, answers), so that a measured rate can take the place of the ter
 """
 
 from dataclasses import dataclass, replace
+from math import ceil
 
+from workflow_scripts.core import variants as dpo_variants
 from workflow_scripts.core.budget.lengths import Lengths
 from workflow_scripts.core.budget.ranges import NOTHING, Range, exactly
 
 # Kinds of optional work, as `budget.optional` names them.
-PAIR_SETS, HYPERPARAMETERS, SEEDS = "pair_sets", "hyperparameters", "seeds"
-OPTIONAL_KINDS = (PAIR_SETS, HYPERPARAMETERS, SEEDS)
+OPTIONAL_KINDS = (dpo_variants.PAIR_SETS, dpo_variants.HYPERPARAMETERS, dpo_variants.SEEDS)
 MERGE_LOADS = 2  # the base is read, the merged model is written
 
 
@@ -68,6 +69,11 @@ def sizes_of(settings: dict, accepted: Range, paired: Range, analysis_seconds: R
     )
 
 
+def loading_jobs(stage: dict) -> int:
+    """The jobs of a stage in shards that load a model: one for each block of `shards_per_load` shards."""
+    return ceil(stage["shards"] / stage.get("shards_per_load", 1))
+
+
 def _answers(prompt: Range, lengths: Lengths, count: float) -> dict[str, Term]:
     """`count` answers to prompts that share nothing."""
     return {
@@ -98,7 +104,7 @@ def baseline_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
 def sft_data_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
     """Pilot and shards: an instruction and an answer for each record, judged by the base."""
     records = settings["generation"]["pilot_size"] + sizes.records
-    jobs = 1 + settings["generation"]["shards"]
+    jobs = 1 + loading_jobs(settings["generation"])
     terms = {
         "prompt_tokens": Term((lengths.list_prompt + lengths.answer_prompt) * records, "prefill"),
         "generated_tokens": Term((lengths.instruction + lengths.response) * records, "decode"),
@@ -128,7 +134,7 @@ def control_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
 
 def pairs_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
     """One pool of candidates for all pair sets: a prompt's candidates share its cache; each is judged."""
-    jobs = settings["preferences"]["shards"]
+    jobs = loading_jobs(settings["preferences"])
     candidates = sizes.examples * sizes.candidates_per_example
     terms = {
         "prompt_tokens": Term(lengths.completion_prompt * sizes.examples, "prefill"),
@@ -166,11 +172,10 @@ def analysis_work(seconds: Range) -> Work:
     return Work("analysis", "seconds", seconds, {}, jobs=0, loads=0, fixed_seconds=seconds)
 
 
-def optional_kind(variant: dict, main: dict) -> str:
-    """What a DPO variant varies against the main one: its pair set, its seed, or anything else."""
-    if variant["pair_set"] != main["pair_set"]:
-        return PAIR_SETS
-    return SEEDS if variant.get("seed") != main.get("seed") else HYPERPARAMETERS
+def optional_kind(main: dict, variant: dict) -> str:
+    """What a DPO variant varies against the main one; one that varies nothing counts as another seed."""
+    kind = dpo_variants.kind(main, variant)
+    return kind if kind in OPTIONAL_KINDS else dpo_variants.SEEDS
 
 
 def ablation_works(settings: dict, sizes: Sizes, lengths: Lengths) -> list[Work]:
@@ -184,7 +189,7 @@ def ablation_works(settings: dict, sizes: Sizes, lengths: Lengths) -> list[Work]
     for name in sorted(variants.keys() - {primary}):
         work = dpo_work(f"dpo-{name}", variants[name], sizes, lengths)
         terms = work.terms | _answers(lengths.completion_prompt, lengths, sizes.test)
-        kind = optional_kind(variants[name], variants[primary])
+        kind = optional_kind(variants[primary], variants[name])
         jobs, loads = work.jobs + 1, work.loads + 1
         works.append(replace(work, terms=terms, jobs=jobs, loads=loads, optional=kind, measured_as="dpo"))
     kept_longest = list(reversed(settings["budget"]["optional"]))
