@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo run report gates performance benchmark-compare benchmark-deduplication dag demo-base test test-integration environments lint clean setup
+.PHONY: help demo run review report gates performance benchmark-compare benchmark-deduplication dag demo-base test test-integration environments lint clean setup
 
 # May be given on the command line: make demo SEED=2 RESULTS=results-seed-2 CORES=4 CONFIG="a.yaml b.yaml" ARGS=--dry-run
 CORES ?=
@@ -56,6 +56,9 @@ report: $(INSTALLED)  ## build Snakemake's own report of the last run
 		echo "Building $(REPORTS)/report.html"; \
 		$(SNAKEMAKE) --quiet all --report $(REPORTS)/report.html; \
 	fi
+
+review: $(INSTALLED)  ## a page of what would run, why, at what cost and behind which gates (reports/review/); runs nothing
+	@$(VENV)/bin/python -m workflow_scripts.review --pages $(REPORTS)/review -- $(SNAKEMAKE) $(ARGS)
 
 dag: $(INSTALLED)  ## write the graph of rules to reports/ (Mermaid, DOT, and SVG where Graphviz is installed)
 	@mkdir -p $(REPORTS)
