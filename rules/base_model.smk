@@ -95,9 +95,6 @@ rule sentinels:
 
 
 rule gate_contamination:
-    # A second's work, and asking again changes no decision: on a cluster it waits for no queue and is not retried.
-    localrule: True
-    retries: 0
     input:
         script="workflow_scripts/gate.py",
         metrics=["<results>/base/guard.json", "<results>/base/sentinels.json"],
@@ -112,6 +109,9 @@ rule gate_contamination:
         "<logs>/gate_contamination.log",
     benchmark:
         "<benchmarks>/gate_contamination.jsonl"
+    retries: 0
+    # A second's work, and asking again changes no decision: on a cluster it waits for no queue and is not retried.
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:

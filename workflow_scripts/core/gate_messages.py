@@ -51,8 +51,8 @@ REMEDIES = {
         " interval is wide, more dev items (`make gates` prints how often this gate errs)"
     ),
     "budget_plan": (
-        "plan less, a cheaper GPU, or a higher budget.cap: the plan's table says what each stage costs, and its"
-        " frontier what the cap buys; where optional work was dropped, run again"
+        "plan less, take a cheaper GPU, or raise budget.cap: the plan says what each stage costs and what the"
+        " cap buys; where optional work was dropped, run again"
     ),
     "budget": (
         "look at what was measured: if a rate is far below the plan's, mend that first (batch size, engine,"

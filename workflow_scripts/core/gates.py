@@ -3,9 +3,9 @@
 A metrics file is JSON, `{"stage": ..., "metrics": {name: {"value": x, "low": x, "high": x, "n": k}}, ...}`;
 only `value` is needed, and `null` says that it could not be measured, which meets no criterion; a `note`
 says in words what was measured. A criterion asks something of one number of one metric, `{"bound": "value" |
-"low" | "high", "at_least" | "at_most" | "below" | "above": x, "otherwise": "stop" | "pause"}`. A metric may have a
-list of criteria: a lift may stop a run when even its high bound is too low, and pause it when its low bound
-is.
+"low" | "high", "at_least" | "at_most" | "below" | "above": x, "otherwise": "stop" | "pause"}`. A metric may
+have a list of criteria: a lift may stop a run when even its high bound is too low, and pause it when its low
+bound is.
 """
 
 import json
