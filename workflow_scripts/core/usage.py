@@ -49,10 +49,11 @@ def devices() -> int:
 
 def _on_gpus(measured: str) -> int:
     """A measure of torch.cuda over this process's GPUs, in bytes; 0 without torch or GPU."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available() or not torch.cuda.is_initialized():
+    cuda = sys.modules.get("torch.cuda")
+    # While another thread imports torch, its module is there without all of its functions.
+    if not getattr(cuda, "is_initialized", bool)():
         return 0
-    return sum(getattr(torch.cuda, measured)(place) for place in range(torch.cuda.device_count()))
+    return sum(getattr(cuda, measured)(place) for place in range(cuda.device_count()))
 
 
 def peak_gpu_bytes() -> int:
