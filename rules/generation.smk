@@ -83,8 +83,11 @@ rule pilot:
         "<benchmarks>/pilot.jsonl"
     conda:
         "../envs/generate.yaml"
+    # Which shards a loaded model serves is a resource: it changes no record, and what is no parameter reruns nothing.
     resources:
         gpu=1,
+        shards=1,
+        shards_per_load=1,
     params:
         module=as_py_module(),
         code=code_digest("workflow_scripts/generate.py"),
@@ -100,6 +103,7 @@ rule pilot:
         " --constitution {input.constitution:q} --calibration-report {input.calibration:q} --guard {input.guard:q}"
         " --guidance {input.guidance:q} --earlier {input.earlier:q}"
         " --stream {params.stream} --shard {params.shard} --size {params.size}"
+        " --shards {resources.shards} --shards-per-load {resources.shards_per_load}"
         " --records {output.records:q} 2>&1 | tee {log:q}"
 
 
@@ -125,9 +129,10 @@ rule pilot_qc:
         module=as_py_module(),
         code=code_digest("workflow_scripts/generation_qc.py"),
         environment=environment_digest("envs/analysis.yaml"),
+        settings=near_settings(),
     shell:
-        "python -m {params.module} --records {input.records:q} --detector-examples {input.detector_examples:q}"
-        " --report {output.report:q} 2>&1 | tee {log:q}"
+        "python -m {params.module} --settings {params.settings:q} --records {input.records:q}"
+        " --detector-examples {input.detector_examples:q} --report {output.report:q} 2>&1 | tee {log:q}"
 
 
 use rule gate_contamination as gate_pilot with:
@@ -169,6 +174,9 @@ use rule pilot as generate_shard with:
         "<logs>/generate_shard-{shard}.log",
     benchmark:
         "<benchmarks>/generate_shard-{shard}.jsonl"
+    resources:
+        shards=config["generation"]["shards"],
+        shards_per_load=config["generation"]["shards_per_load"],
     params:
         stream="generation",
         shard=lambda wildcards: int(wildcards.shard),

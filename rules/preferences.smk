@@ -18,6 +18,7 @@ rule sample_candidates:
         calibration="<results>/critic/calibration.json",
         guard="<results>/base/guard.json",
         gate="<results>/gates/sft.json",
+        budget=ancient("<results>/budget/gate-sft.json"),
     output:
         candidates="<results>/preferences/candidates/shard-{shard}.parquet",
     log:
@@ -28,6 +29,7 @@ rule sample_candidates:
         "../envs/generate.yaml"
     resources:
         gpu=1,
+        shards_per_load=config["preferences"]["shards_per_load"],
     params:
         module=as_py_module(),
         code=code_digest("workflow_scripts/sample_candidates.py"),
@@ -36,11 +38,12 @@ rule sample_candidates:
         shards=config["preferences"]["shards"],
         shard=lambda wildcards: int(wildcards.shard),
     shell:
-        "python -m {params.module} --settings {params.settings:q} --model {input.model:q}"
+        "python -m {params.module} --settings {params.settings:q} --model {input.model:q} --manifest {input.manifest:q}"
         " --critic-model {input.critic_model:q} --examples {input.examples:q} --template {input.template:q}"
         " --critic-template {input.critic_template:q} --constitution {input.constitution:q}"
         " --calibration-report {input.calibration:q} --guard {input.guard:q}"
-        " --shard {params.shard} --shards {params.shards} --candidates {output.candidates:q} 2>&1 | tee {log:q}"
+        " --shard {params.shard} --shards {params.shards} --shards-per-load {resources.shards_per_load}"
+        " --candidates {output.candidates:q} 2>&1 | tee {log:q}"
 
 
 rule select_pairs:

@@ -126,7 +126,7 @@ class Workspace:
         output = self.path(f"candidates-{shard:03d}.parquet")
         sample_candidates.main(
             ["--settings", json.dumps({"engine": ENGINE, "seed": 1, "preferences": PREFERENCES})]
-            + ["--model", str(taught_model()), "--critic-model", str(self.base)]
+            + ["--model", str(taught_model()), "--critic-model", str(self.base), "--manifest", str(self.base)]
             + ["--examples", self.path("train.parquet"), "--template", "config/prompts/completion.j2"]
             + ["--critic-template", "config/prompts/critic.j2", "--constitution", "config/constitution.yaml"]
             + ["--calibration-report", self.path("calibration.json")]

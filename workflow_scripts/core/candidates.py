@@ -4,7 +4,6 @@ A candidate is a function of (root seed, instruction, number): shards, their cou
 instructions change nothing, and the first two of four candidates are the candidates of a best-of-2.
 """
 
-import gc
 from collections.abc import Sequence
 
 from workflow_scripts.core import hashing, prompts
@@ -66,12 +65,3 @@ def judge(engine: Engine, template, principles: Sequence, rows: Sequence[dict]) 
         margin, p_yes = (verdict.margin, verdict.p_yes) if verdict else (None, None)
         judged.append({**row, "verdict_margin": margin, "p_yes": p_yes})
     return judged
-
-
-def free_memory() -> None:
-    """Give back the memory of models that nothing refers to any more, on an accelerator too."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -33,26 +33,39 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path):
-    """Holds an exclusive lock for one output; InputError when another process holds it."""
+def claimed(path: Path, wait: bool = False):
+    """Yields whether this process, and no other, may write `path` for now: false while another one has it.
+
+    `wait`: waits until the other one is done, or gone.
+    """
     lock = path.with_name(f".lock-{path.name}")
     while True:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             os.close(handle)
-            remedy = "another process is writing this output: wait for it, or end it, and run again"
-            raise InputError(file=path, remedy=remedy) from None
+            yield False
+            return
         # The last holder removes the lock file: a lock on a removed file protects nothing, so try again.
         if lock.exists() and os.fstat(handle).st_ino == lock.stat().st_ino:
             break
         os.close(handle)
     try:
-        yield
+        yield True
     finally:
         lock.unlink(missing_ok=True)
         os.close(handle)
+
+
+@contextmanager
+def _locked(path: Path):
+    """Holds an exclusive lock for one output; InputError when another process holds it."""
+    with claimed(path) as mine:
+        if not mine:
+            remedy = "another process is writing this output: wait for it, or end it, and run again"
+            raise InputError(file=path, remedy=remedy)
+        yield
 
 
 def _move(source: Path, target: Path) -> None:

@@ -12,6 +12,25 @@ from workflow_scripts.core.errors import InputError
 VLLM_ALONE = ("quantization", "max_model_len", "gpu_memory_utilization", "batch_invariant")
 
 
+class LateEngine:
+    """An engine that is loaded when it is first called for."""
+
+    def __init__(self, settings: dict, model: str | Path):
+        self.settings, self.model, self.engine = settings, model, None
+
+    def __call__(self) -> Engine:
+        """The engine."""
+        if self.engine is None:
+            self.engine = load_engine(self.settings, self.model)
+        return self.engine
+
+    def close(self) -> None:
+        """Gives back the memory of the model, if it was loaded."""
+        if self.engine is not None:
+            self.engine.close()
+            self.engine = None
+
+
 def load_engine(settings: dict, model: str | Path, adapter: str | Path | None = None) -> Engine:
     """The engine that `settings` ask for, with its model loaded.
 

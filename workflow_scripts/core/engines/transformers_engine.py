@@ -44,18 +44,22 @@ class TransformersEngine:
         self.limit = getattr(model.config, "max_position_embeddings", None)
         self.end_tokens = _end_tokens(model, tokenizer)
         self.audit = RequestAudit(tokenizer)
-        policy = "any" if self.tolerance is not None else f"sorted by length, at most {batch_size}"
-        self.identity = {
+        self._shares_prefixes = None
+
+    @property
+    def identity(self) -> dict:
+        """See `engines.Engine`."""
+        exact = self.tolerance is not None
+        return {
             "name": "transformers",
             "version": transformers.__version__,
-            "dtype": str(model.dtype).removeprefix("torch."),
+            "dtype": str(self.model.dtype).removeprefix("torch."),
             "quantization": None,
             "device": self.device.type,
-            "same_text_in_any_batch": self.tolerance is not None,
-            "batch_policy": policy,
+            "same_text_in_any_batch": exact,
+            "batch_policy": "any" if exact else f"sorted by length, at most {self.batch_size}",
             "request_audit": "passed",  # a request that does not pass raises
         }
-        self._shares_prefixes = None
 
     @torch.inference_mode()
     def generate(

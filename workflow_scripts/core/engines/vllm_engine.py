@@ -81,15 +81,23 @@ class VllmEngine:
             from vllm.lora.request import LoRARequest
 
             self.adapter = LoRARequest("adapter", 1, str(adapter))
-        invariant = bool(settings.get("batch_invariant"))
-        self.identity = {
+        self.invariant, self.device = bool(settings.get("batch_invariant")), device
+        self.version = vllm.__version__.partition("+")[0]
+
+    @property
+    def identity(self) -> dict:
+        """See `engines.Engine`."""
+        config = self.llm.model_config
+        return {
             "name": "vllm",
-            "version": vllm.__version__.partition("+")[0],
-            "dtype": str(llm.model_config.dtype).removeprefix("torch."),
-            "quantization": llm.model_config.quantization,
-            "device": device,
-            "same_text_in_any_batch": invariant,
-            "batch_policy": "any" if invariant else f"continuous, at most {self.batch_size}, prefix cache",
+            "version": self.version,
+            "dtype": str(config.dtype).removeprefix("torch."),
+            "quantization": config.quantization,
+            "device": self.device,
+            "same_text_in_any_batch": self.invariant,
+            "batch_policy": (
+                "any" if self.invariant else f"continuous, at most {self.batch_size}, prefix cache"
+            ),
             "request_audit": "passed",  # a request that does not pass raises
         }
 
