@@ -59,9 +59,10 @@ rule generation_qc:
         module=as_py_module(),
         code=code_digest("workflow_scripts/generation_qc.py"),
         environment=environment_digest("envs/analysis.yaml"),
+        settings=near_settings(),
     shell:
-        "python -m {params.module} --records {input.records:q} --detector-examples {input.detector_examples:q}"
-        " --train {input.train:q} --report {output.report:q} 2>&1 | tee {log:q}"
+        "python -m {params.module} --settings {params.settings:q} --records {input.records:q}"
+        " --detector-examples {input.detector_examples:q} --train {input.train:q} --report {output.report:q} 2>&1 | tee {log:q}"
 
 
 use rule gate_contamination as gate_leakage with:

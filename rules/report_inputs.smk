@@ -124,6 +124,11 @@ def report_records():
         "<results>/sft_data/train.parquet",
         *[f"<results>/preferences/candidates/shard-{shard}.parquet" for shard in candidate_shards],
         *[f"<results>/preferences/{pair_set}/pairs.parquet" for pair_set in pair_sets],
+        *[
+            f"<results>/evaluation_repeats/{arm}/{repeat}.parquet"
+            for arm in primary_arms()
+            for repeat in ("same", "other_batch")
+        ],
     ]
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from workflow_scripts.core import quality
+from workflow_scripts.core.deduplication.near import NearParameters
 
 
 def record(index, instruction="Name a cat.", response="tom", reason=None, margin=1.0, finish="eos", raw=None):
@@ -100,3 +101,14 @@ def test_report_of_little(records):
     report = quality.quality_report(records, [])
     assert report["metrics"]["acceptance_rate"]["value"] == 0
     assert report["funnel"][-1] == {"step": "trained_on", "count": 0}
+
+
+def test_the_near_parameters_are_those_asked_for():
+    texts = ["Name a red fish in the sea.", "Name a red fish in the lake."]
+    rows = [record(place, text) for place, text in enumerate(texts)]
+    strict, loose = (
+        quality.quality_report(rows, near_parameters=NearParameters(threshold=threshold))["metrics"]
+        for threshold in (0.95, 0.3)
+    )
+    assert strict["near_duplicate_instruction_rate"]["value"] == 0
+    assert loose["near_duplicate_instruction_rate"]["value"] == 0.5

@@ -1,8 +1,8 @@
 """Quality of generated records, recomputed over all given shards: metrics, funnel, histograms, examples.
 
-    python -m workflow_scripts.generation_qc --settings '{"deduplication": {"near": ...}}' --records generation/shard-000.parquet ... \\
-        --detector-examples resources/detectors/labelled.jsonl --train sft_data/train.parquet \\
-        --report sft_data/qc.json
+    python -m workflow_scripts.generation_qc --settings '{"deduplication": {"near": ...}}' \\
+        --records generation/shard-000.parquet ... --detector-examples resources/detectors/labelled.jsonl \\
+        --train sft_data/train.parquet --report sft_data/qc.json
 
 The detectors behind the rates are measured in the same run, on the labelled examples.
 """

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 
 from workflow_scripts.core.deduplication.exact import first_positions, instruction_sha256
-from workflow_scripts.core.deduplication.near import near_duplicate_rate
+from workflow_scripts.core.deduplication.near import NearParameters, near_duplicate_rate
 from workflow_scripts.core.deduplication.skeletons import skeleton
 from workflow_scripts.core.detectors import DETECTORS
 from workflow_scripts.core.metrics import histogram, rate
@@ -36,15 +36,18 @@ def funnel(records: Sequence[dict], train: Sequence[dict] | None = None) -> list
 
 
 def quality_report(
-    records: Sequence[dict], train: Sequence[dict] | None = None, confidence: float = 0.95
+    records: Sequence[dict],
+    train: Sequence[dict] | None = None,
+    near_parameters: NearParameters | None = None,
+    confidence: float = 0.95,
 ) -> dict:
     """Metrics and evidence over all records of one or more shards.
 
     Rates of answers are over the records that were asked (a well-formed instruction); `acceptance_rate` is
     over the answers that the critic judged, `yield_rate` is distinct accepted instructions over all records.
     `distinct_skeleton_share` is the share of instructions that are left when those which differ in their
-    slots alone count once. Returns {"metrics", "funnel", "rejected_reasons", "finish_reasons", "histograms",
-    "openings", "examples", "detected"}.
+    slots alone count once; `near_parameters` say what near is. Returns {"metrics", "funnel",
+    "rejected_reasons", "finish_reasons", "histograms", "openings", "examples", "detected"}.
     """
     steps = {step["step"]: step["count"] for step in funnel(records, train)}
     asked = [row for row in records if row["rejected_reason"] not in INSTRUCTION_REASONS]
@@ -53,7 +56,7 @@ def quality_report(
     distinct = len(first_positions(row["instruction"] for row in asked))
     margins = [row["verdict_margin"] for row in judged]
     found = [detected(row["instruction"], row["response_raw"], row["finish_reason"]) for row in asked]
-    near = round(near_duplicate_rate([row["instruction"] for row in asked]) * len(asked))
+    near = round(near_duplicate_rate([row["instruction"] for row in asked], near_parameters) * len(asked))
     skeletons = len({skeleton(row["instruction"]) for row in asked})
 
     def share(flags: Iterable[bool], n: int) -> dict:
