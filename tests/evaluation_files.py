@@ -23,11 +23,13 @@ def scored_rows(success, *, types=("list", "factual"), clusters=None) -> list[di
     return rows
 
 
-def write_arm(folder, arm: str, answers, *, template: str = "completion", score=None) -> tuple[str, str]:
+def write_arm(
+    folder, arm: str, answers, *, template: str = "completion", score=None, engine: dict | None = None
+) -> tuple[str, str]:
     """One arm's scores.parquet and responses.parquet in folder/arm; their paths.
 
     `answers` holds dicts with response and success, and perhaps reason, finish_reason, type, cluster; `score`
-    maps a response to success in place of the one given.
+    maps a response to success in place of the one given; `engine` is what answered, where it is known.
     """
     (folder / arm).mkdir(parents=True)
     scores, responses = [], []
@@ -37,7 +39,7 @@ def write_arm(folder, arm: str, answers, *, template: str = "completion", score=
         common = {
             "seed": 0,
             "prompt_sha256": sha256_text(f"{template} {item}"),
-            "provenance": "{}",
+            "provenance": json.dumps({"engine": engine} if engine else {}),
             "item_id": item,
             "arm": arm,
             "finish_reason": answer.get("finish_reason", "eos"),

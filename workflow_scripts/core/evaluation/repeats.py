@@ -11,11 +11,14 @@ import numpy as np
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.evaluation.failures import shown
 from workflow_scripts.core.evaluation.lifts import metric
+from workflow_scripts.core.evaluation.one_engine import BATCHES, answering_engine, refuse_other_engine
 from workflow_scripts.core.evaluation.scored_answers import Answers, answering_model, rows_by_item
 from workflow_scripts.core.evaluation.scoring import judge
 from workflow_scripts.core.evaluation.shares import share_of
 from workflow_scripts.core.metrics import rate
 from workflow_scripts.core.schemas import RESPONSES, read_records
+
+OTHER_BATCH = "other_batch"
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ def read_repeat(path, way: str, arms: dict[str, Answers], items: dict[str, dict]
     """Reads one repetition and scores it by the items' checks (`items` maps ids to rows of ITEMS).
 
     A response that did not change keeps the outcome it has, whatever gave it: only a change can flip one.
-    InputError for an unknown arm or another model than the arm's, an item that the arm did not answer, or
-    another prompt than it was sent.
+    InputError for an unknown arm, another model or engine than the arm's (but for the batches, where these
+    are the point), an item that the arm did not answer, or another prompt than it was sent.
     """
     rows = rows_by_item(path, read_records(path, RESPONSES))
     first = next(iter(rows.values()))
@@ -48,6 +51,9 @@ def read_repeat(path, way: str, arms: dict[str, Answers], items: dict[str, dict]
     if answering_model(first) != arms[arm].model:
         remedy = f"{arm} was answered by another model: repeat it with the same"
         raise InputError(file=path, field="provenance.model", remedy=remedy)
+    engine = answering_engine(path, (row["provenance"] for row in rows.values()))
+    but = (BATCHES,) if way == OTHER_BATCH else ()
+    refuse_other_engine(path, engine, arm, arms[arm].engine, but)
     known = {item: place for place, item in enumerate(arms[arm].item_ids.tolist())}
     for item, row in rows.items():
         if item not in known or item not in items:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.evaluation.one_engine import answering_engine, refuse_other_engine
 from workflow_scripts.core.schemas import RESPONSES, SCORES, read_records
 
 
 @dataclass(frozen=True)
 class Answers:
-    """One arm's answers, sorted by item id, and the model that gave them (as in its provenance).
+    """One arm's answers, sorted by item id, with the model and the engine that gave them (as in provenance).
 
     Every array has shape [n]; text is held as Python strings.
 
@@ -21,6 +22,7 @@ class Answers:
 
     arm: str
     model: dict | None
+    engine: dict | None
     item_ids: np.ndarray
     record_ids: np.ndarray
     types: np.ndarray
@@ -80,6 +82,7 @@ def join(scores_path, responses_path) -> Answers:
     return Answers(
         arm=scores[order[0]]["arm"],
         model=answering_model(responses[order[0]]),
+        engine=answering_engine(responses_path, (row["provenance"] for row in responses.values())),
         item_ids=np.array(order, dtype=object),
         record_ids=column(responses, "record_id"),
         types=column(scores, "type"),
@@ -107,7 +110,8 @@ def _refuse_other_labels(path, first: Answers, other: Answers) -> None:
 def read_answers(scores_paths, responses_paths) -> dict[str, Answers]:
     """Every arm's answers by name; scores and responses are given in the same order of arms.
 
-    InputError when they do not belong together or the arms did not answer the identical items.
+    InputError when they do not belong together, or the arms did not answer the identical items with one
+    engine.
     """
     if len(scores_paths) != len(responses_paths):
         remedy = "give one responses file for every scores file, in the same order"
@@ -122,5 +126,6 @@ def read_answers(scores_paths, responses_paths) -> dict[str, Answers]:
             remedy = f"its items are not those of {first.arm}: answer the identical items with every arm"
             raise InputError(file=scores_path, field="item_id", remedy=remedy)
         _refuse_other_labels(scores_path, first, found)
+        refuse_other_engine(responses_path, found.engine, first.arm, first.engine)
         arms[found.arm] = found
     return arms

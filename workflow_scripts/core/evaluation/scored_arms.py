@@ -1,8 +1,8 @@
 """Reads scored items of any origin, JSONL or Parquet, and lines the arms up item by item.
 
 A file holds one arm: `item_id` (text or integer), `type` (text), `success` (true or false, or the integers
-1 and 0) and, if known, `cluster` (text or integer: items from one template) and `arm` (text, the same in
-every row).
+1 and 0) and, if known, `cluster` (text or integer: items from one template), `arm` (text, the same in every
+row) and `provenance` (JSON that may name the engine that answered).
 """
 
 import json
@@ -14,16 +14,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.evaluation.one_engine import answering_engine, refuse_other_engine
 from workflow_scripts.core.hashing import canonical_json, sha256_text
 from workflow_scripts.core.statistics.analysis import OVERALL
 
 REQUIRED = ("item_id", "type", "success")
-OPTIONAL = ("cluster", "arm")
+OPTIONAL = ("cluster", "arm", "provenance")
 
 
 @dataclass(frozen=True)
 class ScoredArm:
-    """One arm's items, sorted by id: ids, types, clusters (or None) and success, all of shape [n]."""
+    """One arm's items, sorted by id: ids, types, clusters (or None) and success, all of shape [n].
+
+    `engine`: what answered, where that is known.
+    """
 
     name: str
     file: str
@@ -31,6 +35,7 @@ class ScoredArm:
     types: np.ndarray
     clusters: np.ndarray | None
     success: np.ndarray
+    engine: dict | None = None
 
     def sha256(self) -> str:
         """Digest of what was compared, the same whatever the file's format and order."""
@@ -184,6 +189,7 @@ def read_scored_arm(path) -> ScoredArm:
         types=_objects(types)[order],
         clusters=None if clusters is None else _objects(clusters)[order],
         success=np.array(success, dtype=bool)[order],
+        engine=answering_engine(path, (row.get("provenance") for row in rows)),
     )
 
 
@@ -217,8 +223,8 @@ def _refuse_other_labels(first: ScoredArm, arm: ScoredArm, name: str) -> None:
 def read_scored_arms(paths) -> dict[str, ScoredArm]:
     """Reads several arms over the identical items, by name, in the order given.
 
-    InputError for fewer than two files, two files of one arm, other items, or items whose type or cluster
-    differs.
+    InputError for fewer than two files, two files of one arm, other items, items whose type or cluster
+    differs, or answers of different engines.
     """
     arms = {}
     for path in paths:
@@ -237,4 +243,5 @@ def read_scored_arms(paths) -> dict[str, ScoredArm]:
         _refuse_other_items(first, arm)
         _refuse_other_labels(first, arm, "types")
         _refuse_other_labels(first, arm, "clusters")
+        refuse_other_engine(arm.file, arm.engine, first.name, first.engine)
     return arms
