@@ -21,7 +21,7 @@ try:
 except InputError as error:
     raise WorkflowError(str(error))
 
-# In an environment of its own a rule has nothing else: not the user's packages, nor (Snakemake's doing) PYTHONPATH.
+# In an environment of its own a rule has nothing else, not the user's packages, nor (Snakemake's doing) PYTHONPATH.
 if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
     shell.prefix("set -euo pipefail; export PYTHONNOUSERSITE=1; ")
 
