@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo run review report gates performance benchmark-compare benchmark-deduplication dag demo-base test test-integration environments lint clean setup
+.PHONY: help demo run review report gates performance benchmark-compare benchmark-deduplication benchmark-engines dag demo-base test test-integration environments lint clean setup
 
 # May be given on the command line: make demo SEED=2 RESULTS=results-seed-2 CORES=4 CONFIG="a.yaml b.yaml" ARGS=--dry-run
 CORES ?=
@@ -10,12 +10,14 @@ SEED ?=
 CONFIG ?=
 RESULTS ?= results
 PROFILE ?= profiles/local
+ENGINE ?= transformers
 ARGS ?=
 export PYTHON
 
 VENV := .venv
 INSTALLED := $(VENV)/installed
 INSTALLED_DEV := $(VENV)/installed-dev
+INSTALLED_VLLM := $(VENV)/installed-vllm
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-compile
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONUNBUFFERED := 1
@@ -33,20 +35,24 @@ REPORTS := $(RESULTS)/reports
 BENCHMARKS := $(RESULTS)/benchmarks
 PLACES := pathvars='{results: $(RESULTS), logs: $(RESULTS)/logs, benchmarks: $(RESULTS)/benchmarks, reports: $(REPORTS)}'
 endif
-SETTINGS := $(PLACES) $(if $(SEED),seed=$(SEED))
+ifeq ($(filter transformers vllm,$(ENGINE)),)
+$(error ENGINE=$(ENGINE) is unknown: use transformers or vllm)
+endif
+INSTALLED_ENGINE := $(if $(filter vllm,$(ENGINE)),$(INSTALLED_VLLM))
+SETTINGS := $(PLACES) $(if $(SEED),seed=$(SEED)) $(if $(filter vllm,$(ENGINE)),engine='{backend: vllm}')
 SNAKEMAKE := snakemake --profile $(PROFILE) $(if $(CONFIG),--configfile $(CONFIG)) \
 	$(if $(strip $(SETTINGS)),--config $(SETTINGS)) $(if $(CORES),--cores $(CORES))
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 18
-	@echo 'Variables: SEED, RESULTS, CORES, CONFIG, PROFILE, ARGS (more arguments for snakemake)'
+	@echo 'Variables: SEED, RESULTS, CORES, CONFIG, PROFILE, ENGINE (vllm), ARGS (more arguments for snakemake)'
 
 demo: run report  ## set up, run the whole workflow on the embedded base, and build its report
 	@$(VENV)/bin/python -m workflow_scripts.headline --comparisons $(RESULTS)/statistics/comparisons.json \
 		--claim $(RESULTS)/gates/claim.json \
 		--pages $(REPORTS)/summary.html $(REPORTS)/report.html
 
-run: $(INSTALLED)
+run: $(INSTALLED) $(INSTALLED_ENGINE)
 	@$(SNAKEMAKE) $(ARGS)
 
 # Snakemake's report is built again only when there was a run, or a caption changed, since the last one.
@@ -72,6 +78,9 @@ gates: $(INSTALLED)  ## print how often the sft and dpo gates err, for this conf
 
 benchmark-compare: $(INSTALLED_DEV)  ## time compare on 10,000 items against plain resampling
 	@$(VENV)/bin/python -m benchmarks.compare_speed
+
+benchmark-engines: $(INSTALLED_DEV) $(INSTALLED_VLLM)  ## generate and judge through the modules and bare, with both engines (minutes)
+	@$(VENV)/bin/python -m benchmarks.engine_throughput $(ARGS)
 
 benchmark-deduplication: $(INSTALLED_DEV)  ## deduplicate a million synthetic records: time, memory, recall (minutes)
 	@$(VENV)/bin/python -m benchmarks.deduplication
@@ -119,6 +128,11 @@ $(INSTALLED): requirements.txt constraints.txt
 $(INSTALLED_DEV): $(INSTALLED) requirements-dev.txt
 	@echo "Installing requirements-dev.txt into $(VENV)"
 	@$(PIP) -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+$(INSTALLED_VLLM): $(INSTALLED) requirements-vllm.txt
+	@echo "Installing requirements-vllm.txt into $(VENV)"
+	@$(PIP) --no-deps -r requirements-vllm.txt
 	@touch $@
 
 define check_needs
