@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo run review report gates performance benchmark-compare benchmark-deduplication benchmark-engines dag demo-base test test-integration environments lint clean setup
+.PHONY: help demo run review report plan cost gates performance benchmark-compare benchmark-deduplication benchmark-engines dag demo-base test test-integration environments lint clean setup
 
 # May be given on the command line: make demo SEED=2 RESULTS=results-seed-2 CORES=4 CONFIG="a.yaml b.yaml" ARGS=--dry-run
 CORES ?=
@@ -72,6 +72,14 @@ dag: $(INSTALLED)  ## write the graph of rules to reports/ (Mermaid, DOT, and SV
 	@$(SNAKEMAKE) --rulegraph dot > $(REPORTS)/rules.dot
 	@if command -v dot > /dev/null; then dot -Tsvg $(REPORTS)/rules.dot > $(REPORTS)/rules.svg; fi
 	@ls $(REPORTS)/rules.*
+
+plan: $(INSTALLED)  ## plan what the run costs: hours, dollars, which GPU, what a budget buys
+	@$(SNAKEMAKE) --forcerun plan_budget $(ARGS) -- $(RESULTS)/budget/plan.json
+
+# Reads what the jobs write while they run: at any time, beside a run, without Snakemake.
+cost: $(INSTALLED)  ## print what the run has cost so far, by rule and session, and what is projected to come
+	@$(VENV)/bin/python -m workflow_scripts.cost_ledger --usage $(RESULTS)/usage --sessions $(RESULTS)/sessions \
+		--projections $(addprefix $(RESULTS)/budget/,plan.json projection-pilot.json projection-sft.json) $(ARGS)
 
 gates: $(INSTALLED)  ## print how often the sft and dpo gates err, for this configuration
 	@$(SNAKEMAKE) --forcerun gate_error_rates $(ARGS) -- $(RESULTS)/gates/error_rates.json

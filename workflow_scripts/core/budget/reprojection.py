@@ -69,12 +69,18 @@ def stage_entries(
 
 
 def expected_jobs(works: Sequence[Work], costs: Sequence[StageCost], settings: dict, bound: str) -> dict:
-    """{job: {"stage", "gpu_seconds"}}: what each job is held to before it starts (core/cap.py).
+    """{job: {"stage", "expected_seconds", "gpu_seconds"}}: what is expected of each job, and what it is held
+    to before it starts (core/cap.py).
 
-    `bound`: `low` where nothing was measured, so that a doubtful rate refuses no job; `middle` otherwise.
+    `bound` of the latter: `low` where nothing was measured, so that a doubtful rate refuses no job; else
+    `middle`.
     """
     return {
-        job.name: {"stage": work.stage, "gpu_seconds": round(getattr(job.hours(work, cost), bound) * HOUR, 3)}
+        job.name: {
+            "stage": work.stage,
+            "expected_seconds": round(job.hours(work, cost).middle * HOUR, 3),
+            "gpu_seconds": round(getattr(job.hours(work, cost), bound) * HOUR, 3),
+        }
         for work, cost in zip(works, costs, strict=True)
         for job in planned_jobs(work, settings)
     }
