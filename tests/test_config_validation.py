@@ -179,6 +179,38 @@ def test_a_mistake_is_refused_in_one_line(project, field, value, named):
     assert message.startswith("config: ") and "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("tasks", "tasks.yaml"),
+        ("constitution", "constitution.yaml"),
+        ("exemplars", "exemplars.yaml"),
+        ("sentinels", "sentinels.yaml"),
+        ("detector_examples", "labelled.jsonl"),
+        ("prompts/critic", "critic.j2"),
+    ],
+)
+def test_a_data_file_that_is_no_text_is_refused(project, field, name):
+    (project / name).write_bytes(b"# no text: \xff\n")
+    message = refusal(changed(field, name), project)
+    assert re.search(rf"{field.replace('/', '.')} = .*{name}': byte \d+ is no UTF-8: save", message), message
+    assert message.count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "named"),
+    [
+        ("exemplars", "exemplars: [", "no valid YAML"),
+        ("exemplars", "exemplars: [{instruction: a}]", r"exemplars\[0\] = .*response"),
+        ("constitution", "a: b: c", "no valid YAML"),
+    ],
+)
+def test_a_data_file_with_wrong_content_is_refused(project, field, text, named):
+    (project / "wrong.yaml").write_text(text)
+    message = refusal(changed(field, "wrong.yaml"), project)
+    assert re.search(named, message) and "\n" not in message, message
+
+
 def test_a_size_that_the_families_cannot_fill_is_refused(project):
     message = refusal(changed("test_set/sizes/test", 20000), project)
     assert "test_set.sizes = {" in message

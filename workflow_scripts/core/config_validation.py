@@ -13,6 +13,8 @@ from workflow_scripts.core import task_splits, tasks
 from workflow_scripts.core.budget.catalogue import load_catalogue
 from workflow_scripts.core.budget.settings import read_budget
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.exemplars import load_exemplars
+from workflow_scripts.core.guidance import load_guidance
 from workflow_scripts.core.model_files import inspect_base
 from workflow_scripts.core.sentinels.battery import load_sentinels
 
@@ -69,6 +71,31 @@ def check_schema(config: dict, schema: dict) -> None:
     refuse(field, error.instance, f"{error.message}; {error.schema.get('description', 'see ' + SCHEMA)}")
 
 
+def _check_text(field: str, path: Path) -> None:
+    """Whether a data file is text, and YAML where its name says so."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix in (".yaml", ".yml"):
+            yaml.load(text, Loader=yaml.CSafeLoader)
+    except UnicodeDecodeError as error:
+        refuse(field, str(path), f"byte {error.start} is no UTF-8: save the file as UTF-8")
+    except yaml.YAMLError as error:
+        refuse(field, str(path), f"this is no valid YAML: {' '.join(str(error).split())}: correct it")
+
+
+def _check_contents(config: dict, root: Path) -> None:
+    """Whether exemplars and guidance are what they must be: each reader names what is not."""
+    exemplars = load_exemplars(root / config["exemplars"])
+    guidance = config["generation"]["instruction"]["guidance"]
+    if guidance is not None:
+        load_guidance(root / guidance["lists"])
+    for kind in ("instruction", "answer"):
+        shots = config["generation"][kind]["shots"]
+        if shots > len(exemplars):
+            remedy = f"there are {len(exemplars)} exemplars: ask for fewer, or add some"
+            refuse(f"generation.{kind}.shots", shots, remedy)
+
+
 def _check_files(config: dict, root: Path) -> None:
     files = ("tasks", "constitution", "exemplars", "sentinels", "detector_examples")
     named = {name: config[name] for name in files}
@@ -85,6 +112,7 @@ def _check_files(config: dict, root: Path) -> None:
     for field, path in named.items():
         if not (root / path).is_file():
             refuse(field, path, "this file does not exist: correct the path (relative to the repository)")
+        _check_text(field, root / path)
 
 
 def _check_base_model(base: dict, root: Path) -> None:
@@ -143,18 +171,6 @@ def _check_sizes(config: dict, root: Path) -> None:
         task_splits.type_sizes(source, sizes)
     except InputError as error:
         refuse("test_set.sizes", sizes, f"{config['tasks']}: {error.field} = {error.value}: {error.remedy}")
-
-
-def _check_shots(config: dict, root: Path) -> None:
-    exemplars = yaml.safe_load((root / config["exemplars"]).read_text(encoding="utf-8"))["exemplars"]
-    for kind in ("instruction", "answer"):
-        shots = config["generation"][kind]["shots"]
-        if shots > len(exemplars):
-            refuse(
-                f"generation.{kind}.shots",
-                shots,
-                f"there are {len(exemplars)} exemplars: ask for fewer, or add some",
-            )
 
 
 def _check_budget(budget: dict, root: Path) -> None:
@@ -216,6 +232,6 @@ def check_config(config: dict, root) -> None:
     _check_base_model(config["base_model"], root)
     _check_sentinels(config["sentinels"], root)
     _check_prompts(config, root)
-    _check_shots(config, root)
+    _check_contents(config, root)
     _check_budget(config["budget"], root)
     _check_sizes(config, root)
