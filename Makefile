@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo run review report plan cost gates performance benchmark-compare benchmark-deduplication benchmark-engines dag demo-base test test-integration environments lint clean setup
+.PHONY: help demo run preflight smoke evaluation-dry-run pod-run review report plan cost gates performance benchmark-compare benchmark-deduplication benchmark-engines dag demo-base test test-integration environments lint clean setup
 
 # May be given on the command line: make demo SEED=2 RESULTS=results-seed-2 CORES=4 CONFIG="a.yaml b.yaml" ARGS=--dry-run
 CORES ?=
@@ -66,6 +66,25 @@ report: $(INSTALLED)  ## build Snakemake's own report of the last run
 review: $(INSTALLED)  ## a page of what would run, why, at what cost and behind which gates (reports/review/); runs nothing
 	@$(VENV)/bin/python -m workflow_scripts.review --pages $(REPORTS)/review -- $(SNAKEMAKE) $(ARGS)
 
+# No conda here: a look at the machine must not wait for environments, and needs none.
+preflight: $(INSTALLED)  ## look at this machine before money is spent: GPU, driver, memory, disk, volume, model, token, price
+	@$(SNAKEMAKE) --software-deployment-method env-modules --quiet all --forcerun preflight $(ARGS) \
+		-- $(RESULTS)/smoke/preflight.json
+
+smoke: $(INSTALLED)  ## the model once through everything, for less than smoke.dollars: its rates, for the projection
+	@$(SNAKEMAKE) --forcerun smoke_generation $(ARGS) -- $(RESULTS)/smoke/rates.json
+
+ARM ?= base
+evaluation-dry-run: $(INSTALLED)  ## load an arm's model and build all its requests (ARM=base), but generate nothing
+	@$(SNAKEMAKE) --forcerun dry_run_of_respond $(ARGS) -- $(RESULTS)/smoke/dry_run/$(ARM).json
+
+# STOP=stop or STOP=terminate ends the pod afterwards, however the run ends: profiles/runpod/README.md.
+STOP ?=
+POD_PROFILE = $(if $(filter profiles/local,$(PROFILE)),profiles/runpod,$(PROFILE))
+pod-run: $(INSTALLED)  ## on a pod: preflight, the run, and its report; STOP=stop or STOP=terminate ends the pod afterwards
+	@profiles/runpod/run.sh $(if $(STOP),--then $(STOP)) --results $(RESULTS) -- \
+		$(MAKE) --no-print-directory PROFILE=$(POD_PROFILE) preflight run report
+
 dag: $(INSTALLED)  ## write the graph of rules to reports/ (Mermaid, DOT, and SVG where Graphviz is installed)
 	@mkdir -p $(REPORTS)
 	@$(SNAKEMAKE) --rulegraph mermaid-js > $(REPORTS)/rules.mmd
@@ -78,7 +97,7 @@ plan: $(INSTALLED)  ## plan what the run costs: hours, dollars, which GPU, what 
 
 # Reads what the jobs write while they run: at any time, beside a run, without Snakemake.
 cost: $(INSTALLED)  ## print what the run has cost so far, by rule and session, and what is projected to come
-	@$(VENV)/bin/python -m workflow_scripts.cost_ledger --usage $(RESULTS)/usage --sessions $(RESULTS)/sessions \
+	@$(VENV)/bin/python -m workflow_scripts.cost_ledger --usage $(RESULTS)/usage \
 		--projections $(addprefix $(RESULTS)/budget/,plan.json projection-pilot.json projection-sft.json) $(ARGS)
 
 gates: $(INSTALLED)  ## print how often the sft and dpo gates err, for this configuration

@@ -1,8 +1,8 @@
-"""Budget: what the run will cost, planned before anything is spent, projected anew from what was measured, and what it did.
+"""Budget: what the run will cost, planned before anything is spent, projected anew from what was measured.
 
 Needs the configuration, the GPU catalogue, prompts, exemplars and constitution; later the pilot's records, the training
 examples, and what jobs wrote down of their use (core/usage.py). Makes budget/plan.json, budget/frontier.svg,
-budget/projection-{moment}.json, the budget gates budget/gate-{plan,pilot,sft}.json, budget/ledger.json and costs.html.
+budget/projection-{moment}.json and the budget gates budget/gate-{plan,pilot,sft}.json.
 """
 
 

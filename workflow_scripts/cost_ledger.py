@@ -5,8 +5,9 @@
         --automation results/budget/automation.json --ledger results/budget/ledger.json
 
 It prints the ledger. Projections are named in the order in which they were made; those that do not exist yet
-are left out, and so is --automation. Without --usage it is the directory in CAI_USAGE, without --ledger nothing
-is written. With --compare it prints what each projection expected of each stage beside what the stage took.
+are left out, and so is --automation. Without --usage it is the directory in CAI_USAGE, without --sessions the
+one beside it, without --ledger nothing is written. With --compare it prints what each projection expected of
+each stage beside what the stage took.
 """
 
 import argparse
@@ -63,10 +64,11 @@ def main(argv=None) -> None:
             for path in arguments.projections
             if Path(path).is_file()
         }
-        sessions = Path(arguments.sessions).glob("*.json") if arguments.sessions else []
+        usage = Path(usage_directory(arguments))
+        sessions = Path(arguments.sessions or usage.parent / "sessions").glob("*.json")
         automation = Path(arguments.automation or "")
         made = ledger.make_ledger(
-            read_attempts(usage_directory(arguments)),
+            read_attempts(usage),
             {path.stem: read_json(path) for path in sorted(sessions)},
             projections,
             read_json(automation) if automation.is_file() else None,

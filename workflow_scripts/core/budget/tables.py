@@ -8,7 +8,8 @@ def amount(value: float) -> str:
     return f"{value:.2f}" if value >= 1 else f"{value:.3g}"
 
 
-def _between(bounds: dict) -> str:
+def between(bounds: dict) -> str:
+    """Both bounds in words."""
     return f"{amount(bounds['low'])} to {amount(bounds['high'])}"
 
 
@@ -30,10 +31,10 @@ def stage_lines(plan: dict) -> list[str]:
     for stage in plan["stages"]:
         sources = sorted({rate["source"] for rate in stage["throughputs"].values()}) or ["-"]
         name = stage["stage"] + (f" ({stage['optional']})" if stage["optional"] else "")
-        rows.append((name, _between(stage["hours"]), _between(stage["dollars"]), ", ".join(sources)))
+        rows.append((name, between(stage["hours"]), between(stage["dollars"]), ", ".join(sources)))
     for name in ("core", "optional", "all"):
         sums = plan["total"][name]
-        rows.append((f"total: {name}", _between(sums["hours"]), _between(sums["dollars"]), ""))
+        rows.append((f"total: {name}", between(sums["hours"]), between(sums["dollars"]), ""))
     return aligned(rows)
 
 
@@ -54,8 +55,8 @@ def gpu_lines(plan: dict) -> list[str]:
             (
                 entry["name"],
                 f"{entry['dollars_per_hour']:.2f}",
-                _between(entry["hours"]),
-                _between(entry["dollars"]),
+                between(entry["hours"]),
+                between(entry["dollars"]),
                 "; ".join(verdicts),
             )
         )
@@ -78,7 +79,7 @@ def frontier_lines(plan: dict) -> list[str]:
                 str(entry["test_items"]),
                 str(entry["records"]),
                 str(len(entry["ablations"])),
-                _between(entry["dollars"]),
+                between(entry["dollars"]),
                 f"{100 * entry['half_width']['0.5']:.1f} pp",
                 "-" if lift is None else f"{100 * lift:.1f} pp",
             )
@@ -92,14 +93,14 @@ def projection_lines(projection: dict) -> list[str]:
     for entry in projection["stages"]:
         sources = sorted({rate["source"] for rate in entry["throughputs"].values()}) or ["-"]
         done = f"{entry['jobs_done']} of {entry['jobs']}"
-        coming = _between(entry["dollars_to_come"])
+        coming = between(entry["dollars_to_come"])
         rows.append((entry["stage"], done, amount(entry["dollars_used"]), coming, ", ".join(sources)))
     spent, whole = projection["metrics"]["spent_dollars"], projection["metrics"]["projected_dollars"]
     cap = "no cap" if projection["cap"] is None else f"the cap is ${projection['cap']:g}"
     lines = [*projection["measured"], *aligned(rows)]
     lines.append(
         f"${amount(spent['value'])} spent, ${amount(whole['value'])} in all"
-        f" (${_between(whole)}) as far as it is measured; {cap}"
+        f" (${between(whole)}) as far as it is measured; {cap}"
     )
     left_out = [entry["variant"] for entry in projection["dropped"] + projection["newly_dropped"]]
     return [*lines, f"dropped: {', '.join(left_out)}"] if left_out else lines
@@ -111,8 +112,8 @@ def plan_lines(plan: dict) -> list[str]:
     for session in plan["sessions"]:
         stages = ", ".join(dict.fromkeys(session["stages"]))
         lines.append(
-            f"session {session['session']}: {_between(session['hours'])} h,"
-            f" ${_between(session['dollars'])}: {stages}"
+            f"session {session['session']}: {between(session['hours'])} h,"
+            f" ${between(session['dollars'])}: {stages}"
         )
     lines += ["", *gpu_lines(plan), plan["recommended"]["why"], ""]
     return [*lines, *frontier_lines(plan)]

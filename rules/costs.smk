@@ -1,0 +1,60 @@
+"""Costs: the ledger of what jobs used, and the page of what the run was to cost and what it did.
+
+Needs the plan, the projections, the last files of the run, and what jobs wrote down of their use. Makes
+budget/ledger.json and costs.html, the only pages with times: they differ between two identical runs.
+"""
+
+
+rule cost_ledger:
+    input:
+        script="workflow_scripts/cost_ledger.py",
+        plan="<results>/budget/plan.json",
+        projections=collect("<results>/budget/projection-{moment}.json", moment=["pilot", "sft"]),
+        last=["<results>/gates/claim.json", "<results>/statistics/comparisons.json"],
+    output:
+        ledger="<results>/budget/ledger.json",
+    log:
+        "<logs>/cost_ledger.log",
+    benchmark:
+        "<benchmarks>/cost_ledger.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        module=as_py_module(),
+        code=code_digest("workflow_scripts/cost_ledger.py"),
+        environment=environment_digest("envs/analysis.yaml"),
+    shell:
+        "python -m {params.module} --projections {input.plan:q} {input.projections:q}"
+        " --ledger {output.ledger:q} 2>&1 | tee {log:q}"
+
+
+rule cost_page:
+    input:
+        script="workflow_scripts/cost_page.py",
+        plan="<results>/budget/plan.json",
+        figure="<results>/budget/frontier.svg",
+        projections=collect("<results>/budget/projection-{moment}.json", moment=["pilot", "sft"]),
+        ledger="<results>/budget/ledger.json",
+        page_template="reports/templates/costs/page.html.jinja",
+        style="reports/templates/style.css.j2",
+    output:
+        page=report(
+            "<reports>/costs.html",
+            caption="../reports/captions/costs.rst",
+            category="6. Cost",
+            labels={"page": "costs"},
+        ),
+    log:
+        "<logs>/cost_page.log",
+    benchmark:
+        "<benchmarks>/cost_page.jsonl"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        module=as_py_module(),
+        code=code_digest("workflow_scripts/cost_page.py"),
+        environment=environment_digest("envs/analysis.yaml"),
+    shell:
+        "python -m {params.module} --plan {input.plan:q} --figure {input.figure:q}"
+        " --projections {input.projections:q} --ledger {input.ledger:q}"
+        " --templates {input.page_template:q} {input.style:q} --page {output.page:q} 2>&1 | tee {log:q}"

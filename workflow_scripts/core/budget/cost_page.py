@@ -1,0 +1,141 @@
+"""The page of what a run was to cost and what it did: plan, projections, ledger, what was dropped."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from workflow_scripts.core.budget.tables import amount, between
+from workflow_scripts.core.report_page import environment, read_figure
+from workflow_scripts.core.usage_files import RUNNING
+
+PAGE = "costs/page.html.jinja"
+
+
+def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> dict:
+    return {"caption": caption, "header": header, "rows": rows}
+
+
+def plan_table(plan: dict) -> dict:
+    """Hours and dollars of each stage and of the whole."""
+    rows = []
+    for stage in plan["stages"]:
+        sources = ", ".join(sorted({rate["source"] for rate in stage["throughputs"].values()})) or "stated"
+        name = stage["stage"] + (f" ({stage['optional']})" if stage["optional"] else "")
+        rows.append((name, between(stage["hours"]), between(stage["dollars"]), sources))
+    for name in ("core", "optional", "all"):
+        sums = plan["total"][name]
+        rows.append((f"total: {name}", between(sums["hours"]), between(sums["dollars"]), ""))
+    return _table("The plan by stage", ("stage", "hours", "dollars", "rates from"), rows)
+
+
+def frontier_table(plan: dict) -> dict:
+    """What each budget buys."""
+    rows = [
+        (
+            f"${entry['budget']:g}",
+            entry["gpu_name"],
+            entry["reach"],
+            f"{entry['records']:,}",
+            str(len(entry["ablations"])),
+            f"{entry['test_items']:,}",
+            f"{100 * entry['half_width']['0.5']:.1f} pp",
+            "–" if entry["detectable_lift"] is None else f"{100 * entry['detectable_lift']:.1f} pp",
+        )
+        if entry["affordable"]
+        else (f"${entry['budget']:g}", "nothing fits", *[""] * 6)
+        for entry in plan["frontier"]
+    ]
+    header = ("budget", "GPU", "reach", "records", "ablations", "N", "half-width", "detectable lift")
+    return _table("What a budget buys", header, rows)
+
+
+def comparison_table(ledger: dict) -> dict:
+    """Projected against used, by stage, in seconds of a GPU."""
+    names = list(
+        dict.fromkeys(name for used in ledger["by_stage"].values() for name in used["expected_gpu_seconds"])
+    )
+    rows = []
+    for stage, used in ledger["by_stage"].items():
+        expected = [used["expected_gpu_seconds"].get(name) for name in names]
+        told = ["–" if seconds is None else f"{seconds:,.0f}" for seconds in expected]
+        done = f"{used['jobs_done']} of {used['jobs']}"
+        rows.append((stage, *told, f"{used['gpu_seconds']:,.0f}", done, amount(used["dollars"])))
+    header = ("stage", *(f"by {name} (s)" for name in names), "used (s)", "jobs done", "dollars")
+    return _table("GPU seconds that were projected, and used", header, rows)
+
+
+def use_table(caption: str, entries: Mapping[str, dict], first: str) -> dict:
+    """What rules or sessions used."""
+    rows = [
+        (
+            name,
+            str(used["attempts"]),
+            str(used["stopped"] + used["failed"] + used[RUNNING]),
+            f"{used['wall_seconds']:,.0f}",
+            f"{used['gpu_seconds']:,.0f}",
+            amount(used["dollars"]),
+            f"{used['peak_gpu_bytes'] / 1e9:.1f}",
+            f"{used['peak_rss_bytes'] / 1e9:.1f}",
+            *(
+                f"{used['counts'].get(kind, 0):,.0f}"
+                for kind in ("prompt_tokens", "generated_tokens", "judged_tokens", "training_tokens")
+            ),
+        )
+        for name, used in entries.items()
+    ]
+    header = (first, "attempts", "not completed", "wall s", "GPU s", "dollars", "GPU GB", "host GB")
+    return _table(caption, (*header, "prompt tokens", "generated", "judged", "trained"), rows)
+
+
+def dropped_table(entries: Sequence[dict]) -> dict:
+    """What was left out, in the order in which it was."""
+    rows = [(f"dpo-{entry['variant']}", entry["kind"], amount(entry["dollars"])) for entry in entries]
+    return _table("Left out, so that the cap is kept", ("arm", "kind", "expected dollars"), rows)
+
+
+def page_content(plan: dict, projections: Sequence[dict], ledger: dict, figure: Path) -> dict:
+    """All names of the template. `projections` oldest first."""
+    spent, cap = ledger["total"]["dollars"], plan["cap"]
+    limit = "There is no cap" if cap is None else f"The cap is ${cap:g}"
+    whole = plan["total"]["all"]["dollars"]
+    sections = [
+        {
+            "title": "Projected and used",
+            "text": "The plan is from the configuration and the catalogue; later projections are from what"
+            " the jobs of this run had measured by then. Each stands beside what the jobs of a stage used.",
+            "tables": [comparison_table(ledger)],
+        },
+        {
+            "title": "The ledger",
+            "text": "What jobs wrote down themselves, killed and failed ones too. Dollars are GPU seconds"
+            " times the price; jobs without a model cost nothing here, though a rented machine runs on.",
+            "tables": [
+                use_table("By rule", ledger["by_rule"], "rule"),
+                use_table("By session", ledger["by_session"], "session"),
+                use_table("Jobs with a model", ledger["by_job"], "job"),
+            ],
+        },
+        {
+            "title": "The plan",
+            "text": "Low and high bounds are those of the worst cases together.",
+            "tables": [plan_table(plan), frontier_table(plan)],
+            "figure": read_figure(figure),
+        },
+    ]
+    if plan["dropped"]:
+        text = "Optional work goes first, in the order that the configuration gives, where a projection"
+        text += " passes the cap by more than the tolerance. Raise the cap and run again, and it is made."
+        entry = {"title": "What was dropped", "text": text, "tables": [dropped_table(plan["dropped"])]}
+        sections.insert(0, entry)
+    gpu = plan["gpu"]
+    return {
+        "heading": f"${amount(spent)} spent",
+        "sentence": f"Planned: ${between(whole)} on {gpu['name']} at ${gpu['dollars_per_hour']:g} an hour."
+        f" {limit}.",
+        "measured": projections[-1]["measured"] if projections else [],
+        "sections": sections,
+    }
+
+
+def render(templates, content: dict) -> str:
+    """The page as HTML text."""
+    return environment(templates).get_template(PAGE).render(content)
