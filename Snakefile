@@ -32,6 +32,7 @@ include: "rules/preregistration.smk"
 include: "rules/evaluation.smk"
 include: "rules/ablations.smk"
 include: "rules/budget.smk"
+include: "rules/costs.smk"
 include: "rules/report.smk"
 include: "rules/manifest.smk"
 
@@ -59,4 +60,5 @@ rule all:
     input:
         "<reports>/summary.html",
         "<results>/gates/claim.json",
+        "<reports>/costs.html",
         "<results>/manifest.json",
