@@ -9,13 +9,13 @@ something could not be checked, which is named. docs/verify.md says what is chec
 import argparse
 import os
 import sys
-import time
 from pathlib import Path
 
 from workflow_scripts.core.runtime import job, progress, say
 
 SHOWN = 12
 UNCHECKED = 3
+STATES = {0: "holds", 1: "DIFFERS", UNCHECKED: "holds, as far as it could be checked"}
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
@@ -28,13 +28,32 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def listed(lines, most: int = SHOWN) -> None:
-    """Prints the first lines, and how many more there are."""
-    lines = list(dict.fromkeys(map(str, lines)))
-    for line in lines[:most]:
+def show(title: str, entries) -> None:
+    """Prints a title and the first entries, and how many more there are; nothing for none."""
+    lines = list(dict.fromkeys(map(str, entries)))
+    if lines:
+        say(f"verify: {title}:")
+    for line in lines[:SHOWN]:
         say(f"  {line}")
-    if len(lines) > most:
-        say(f"  and {len(lines) - most} more")
+    if len(lines) > SHOWN:
+        say(f"  and {len(lines) - SHOWN} more")
+
+
+def check_bytes(places, manifest):
+    """(findings, unchecked, absent): every file against the lists, and what this copy leaves out on purpose."""
+    from workflow_scripts.core.verification import listed as listing
+
+    left_out, findings = listing.read_share(places)
+    counter = progress(len(manifest["files"]), "files", "verify")
+    findings += listing.check_files(manifest, places, left_out, counter)
+    merged, absent = listing.check_merged(manifest, places)
+    sessions, broken = listing.read_sessions(places)
+    page, unchecked = listing.check_page(places)
+    # A file may be on several lists: it is named once.
+    found = {}
+    for finding in (*findings, *merged, *broken, *page, *listing.check_sessions(manifest, sessions)):
+        found.setdefault(finding.file, finding)
+    return list(found.values()), unchecked, [*absent, *left_out]
 
 
 def verify(results: Path, processes: int) -> int:
@@ -43,52 +62,32 @@ def verify(results: Path, processes: int) -> int:
     from workflow_scripts.core.verification import checking, tokenizers, workplace
     from workflow_scripts.core.verification import listed as listing
 
-    start = time.monotonic()
     places = manifests.find_places(results)
-    findings = listing.check_manifest(places)
+    if (results / manifests.NAME).is_file() and (broken := listing.check_manifest(places)):
+        show("DIFFERENT", broken)  # nothing else can be held against a list that was changed
+        return 1
     manifest = manifests.read_manifest(results)
-    findings += listing.check_files(manifest, places, progress(len(manifest["files"]), "files", "verify"))
-    merged, left_out = listing.check_merged(manifest, places)
-    sessions, broken = listing.read_sessions(places)
-    page, unchecked = listing.check_page(places)
-    findings += merged + broken + page
-    changed = {finding.file for finding in findings}
-    findings += [entry for entry in listing.check_sessions(manifest, sessions) if entry.file not in changed]
-
+    findings, unchecked, absent = check_bytes(places, manifest)
     sources = workplace.find_sources(manifest, places)
     identity = checking.read_identity(places)
     tokenizer = identity and tokenizers.find_tokenizer(identity, results.resolve().parent, sources.base)
+    changed = {finding.file for finding in findings}
     outcome = checking.check_jobs(
         manifest, sources, tokenizer, changed, processes, lambda total: progress(total, "jobs", "verify")
     )
-    findings += outcome.findings
-    unchecked += outcome.unchecked
-    report(findings, unchecked, outcome, manifest, [*map(str, left_out)], listing.unlisted(manifest, places))
-    state = "DIFFERS" if findings else "holds, but not everything could be checked" if unchecked else "holds"
-    say(f"verify: {results} {state} ({time.monotonic() - start:.1f} s)")
-    return 1 if findings else UNCHECKED if unchecked else 0
-
-
-def report(findings, unchecked, outcome, manifest, left_out, unlisted) -> None:
-    """Prints what was done, what was not, and every difference, the first one first."""
-    jobs = sum(outcome.recomputed.values())
+    findings, unchecked = findings + outcome.findings, unchecked + outcome.unchecked
+    say(f"verify: {len(manifest['files'])} files, manifest {manifest['seal'][:12]}")
     say(
-        f"verify: {len(manifest['files'])} files listed, {jobs} jobs computed again,"
-        f" {outcome.answers} prompts and answers gone through again"
+        f"verify: {sum(outcome.recomputed.values())} jobs computed again, {outcome.answers} answers gone through"
     )
-    if outcome.other_code:
-        say(f"verify: the code of {len(outcome.other_code)} jobs is not the run's: {outcome.other_code[0]}")
-    for title, lines in (
-        ("not covered by any list", unlisted),
-        ("not in this copy", left_out),
-        ("taken as recorded, as a model computed it", outcome.taken),
-        ("not looked at, as it rests on changed files", outcome.rests_on_changed),
-        ("COULD NOT BE CHECKED", unchecked),
-        ("DIFFERENT", findings),
-    ):
-        if lines:
-            say(f"verify: {title}:")
-            listed(lines)
+    show("the code is not the run's", outcome.other_code)
+    show("not covered by any list", listing.unlisted(manifest, places))
+    show("not in this copy", absent)
+    show("taken as recorded, as a model computed it", outcome.taken)
+    show("not looked at further, as it rests on what differs", outcome.rests_on_changed)
+    show("COULD NOT BE CHECKED", unchecked)
+    show("DIFFERENT", findings)
+    return 1 if findings else UNCHECKED if unchecked else 0
 
 
 def main(argv=None) -> None:
@@ -96,6 +95,7 @@ def main(argv=None) -> None:
     arguments = parse_arguments(argv)
     with job("verify"):
         status = verify(arguments.results, max(1, arguments.processes))
+        say(f"verify: {arguments.results} {STATES[status]}")
     sys.exit(status)
 
 

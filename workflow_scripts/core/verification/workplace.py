@@ -15,7 +15,7 @@ from workflow_scripts.core.hashing import sha256_file
 from workflow_scripts.core.manifests import Places
 
 PROJECT_PARTS = ("Snakefile", "rules", "envs", "workflow_scripts", "config/schemas")
-FOLDERS = Places("results", "reports")
+STAND_INS = ("config.json", "model.safetensors")
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Sources:
     given: dict[str, Path]
     missing: dict[str, str]
     base: Path | None
+    base_files: tuple[str, ...] = STAND_INS
 
     @property
     def inner(self) -> Places:
@@ -47,7 +48,16 @@ def find_sources(manifest: dict, places: Places) -> Sources:
             missing[name] = "another file has this name now" if candidates else "it is not there"
     path = manifest["config"]["base_model"]["path"]
     bases = [root / path for root in roots if path and (root / path).is_dir()]
-    return Sources(places, given, missing, bases[0] if bases else None)
+    return Sources(places, given, missing, bases[0] if bases else None, _base_files(places))
+
+
+def _base_files(places: Places) -> tuple[str, ...]:
+    """The names of the base's files as far as they are on record."""
+    try:
+        text = (Path(places.results) / "base/model.json").read_text(encoding="utf-8")
+        return tuple(json.loads(text)["files"])
+    except (OSError, ValueError, KeyError):
+        return STAND_INS
 
 
 def _link(target: Path, source: Path) -> None:
@@ -108,7 +118,6 @@ def _place_base(target: Path, sources: Sources) -> None:
     for path in sorted(sources.base.iterdir()) if sources.base else []:
         if path.is_file() and not (target / path.name).exists():
             _link(target / path.name, path)
-    identity = json.loads((Path(sources.places.results) / "base/model.json").read_text(encoding="utf-8"))
-    for name in identity["files"]:
+    for name in sources.base_files:
         if not (target / name).exists():
             (target / name).write_text("" if name.endswith(".safetensors") else '{"model_type": "absent"}')
