@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo run preflight smoke evaluation-dry-run pod-run review report plan cost gates performance benchmark-compare benchmark-deduplication benchmark-engines dag demo-base test test-integration environments lint clean setup
+.PHONY: help demo run verify diff share preflight smoke evaluation-dry-run pod-run review report plan cost gates performance benchmark-compare benchmark-deduplication benchmark-engines dag demo-base test test-integration environments lint clean setup
 
 # May be given on the command line: make demo SEED=2 RESULTS=results-seed-2 CORES=4 CONFIG="a.yaml b.yaml" ARGS=--dry-run
 CORES ?=
@@ -12,11 +12,17 @@ RESULTS ?= results
 PROFILE ?= profiles/local
 ENGINE ?= transformers
 ARGS ?=
+# For make diff and make share.
+A ?= results
+B ?= results-seed-2
+ARCHIVE ?= share/$(notdir $(RESULTS)).zip
+REPO ?=
 export PYTHON
 
 VENV := .venv
 INSTALLED := $(VENV)/installed
 INSTALLED_DEV := $(VENV)/installed-dev
+INSTALLED_SHARE := $(VENV)/installed-share
 INSTALLED_VLLM := $(VENV)/installed-vllm
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-compile
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -61,6 +67,7 @@ report: $(INSTALLED)  ## build Snakemake's own report of the last run
 		[ -n "$$(find $(RESULTS)/sessions reports/captions -newer $(REPORTS)/report.html -print -quit)" ]; then \
 		echo "Building $(REPORTS)/report.html"; \
 		$(SNAKEMAKE) --quiet all --report $(REPORTS)/report.html; \
+		(cd $(REPORTS) && sha256sum report.html > report.html.sha256); \
 	fi
 
 review: $(INSTALLED)  ## a page of what would run, why, at what cost and behind which gates (reports/review/); runs nothing
@@ -68,7 +75,7 @@ review: $(INSTALLED)  ## a page of what would run, why, at what cost and behind 
 
 # No conda here: a look at the machine must not wait for environments, and needs none.
 preflight: $(INSTALLED)  ## look at this machine before money is spent: GPU, driver, memory, disk, volume, model, token, price
-	@$(SNAKEMAKE) --software-deployment-method env-modules --quiet all --forcerun preflight $(ARGS) \
+	@$(SNAKEMAKE) --software-deployment-method env-modules --quiet all --forcerun verify diff share preflight $(ARGS) \
 		-- $(RESULTS)/smoke/preflight.json
 
 smoke: $(INSTALLED)  ## the model once through everything, for less than smoke.dollars: its rates, for the projection
@@ -84,6 +91,15 @@ POD_PROFILE = $(if $(filter profiles/local,$(PROFILE)),profiles/runpod,$(PROFILE
 pod-run: $(INSTALLED)  ## on a pod: preflight, the run, and its report; STOP=stop or STOP=terminate ends the pod afterwards
 	@profiles/runpod/run.sh $(if $(STOP),--then $(STOP)) --results $(RESULTS) -- \
 		$(MAKE) --no-print-directory PROFILE=$(POD_PROFILE) preflight run report
+
+verify: $(INSTALLED)  ## check a finished run without GPU and model: bytes, prompts, scores, statistics, gates, page
+	@$(VENV)/bin/python -m workflow_scripts.verify $(RESULTS)
+
+diff: $(INSTALLED)  ## say what differs between two runs or sessions: make diff A=results B=results-seed-2
+	@$(VENV)/bin/python -m workflow_scripts.diff_runs $(A) $(B) $(ARGS)
+
+share: $(INSTALLED_SHARE)  ## pack a finished run for readers: make share REPO=OWNER/NAME ARCHIVE=share/run.zip
+	@$(VENV)/bin/python -m workflow_scripts.share $(RESULTS) --archive $(ARCHIVE) $(if $(REPO),--repo $(REPO)) $(ARGS)
 
 dag: $(INSTALLED)  ## write the graph of rules to reports/ (Mermaid, DOT, and SVG where Graphviz is installed)
 	@mkdir -p $(REPORTS)
@@ -150,6 +166,10 @@ $(INSTALLED): requirements.txt constraints.txt
 	fi
 	@echo "Installing requirements.txt into $(VENV)"
 	@$(PIP) -r requirements.txt -c constraints.txt
+	@touch $@
+
+$(INSTALLED_SHARE): $(INSTALLED) requirements-share.txt
+	@$(PIP) -r requirements-share.txt -c constraints.txt
 	@touch $@
 
 $(INSTALLED_DEV): $(INSTALLED) requirements-dev.txt

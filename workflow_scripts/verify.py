@@ -40,7 +40,7 @@ def show(title: str, entries) -> None:
 
 
 def check_bytes(places, manifest):
-    """(findings, unchecked, absent): every file against the lists, and what this copy leaves out on purpose."""
+    """(findings, unchecked, absent): every file against the lists, and what this copy leaves out."""
     from workflow_scripts.core.verification import listed as listing
 
     left_out, findings = listing.read_share(places)
@@ -77,9 +77,8 @@ def verify(results: Path, processes: int) -> int:
     )
     findings, unchecked = findings + outcome.findings, unchecked + outcome.unchecked
     say(f"verify: {len(manifest['files'])} files, manifest {manifest['seal'][:12]}")
-    say(
-        f"verify: {sum(outcome.recomputed.values())} jobs computed again, {outcome.answers} answers gone through"
-    )
+    jobs = sum(outcome.recomputed.values())
+    say(f"verify: {jobs} jobs computed again, {outcome.answers} answers gone through")
     show("the code is not the run's", outcome.other_code)
     show("not covered by any list", listing.unlisted(manifest, places))
     show("not in this copy", absent)

@@ -78,7 +78,8 @@ def dataset_card(run: dict, title: str, licence: str, language: str) -> str:
             {"config_name": name, "data_files": f"results/{pattern}"} for name, pattern in PARTS.items()
         ],
     )
-    card = DatasetCard.from_template(data, template_str=_template("dataset.md.j2"), title=title, run=run)
+    template = _template("dataset.md.j2")
+    card = DatasetCard.from_template(data, template_str=template, title=title, run=run, licence=licence)
     return _checked(card, "README.md", ("license", "pretty_name", "configs", "size_categories"))
 
 

@@ -28,7 +28,7 @@ def check_manifest(places: Places) -> list[Finding]:
 
 
 def read_share(places: Places) -> tuple[dict, list[Finding]]:
-    """({name: digest} that an archive left out, what is wrong with its own list), where this is an archive."""
+    """({name: digest} that an archive left out, what is wrong with its own list), in an archive."""
     root = Path(places.results).resolve().parent
     if not (root / SHARE).is_file():
         return {}, []
