@@ -75,7 +75,7 @@ review: $(INSTALLED)  ## a page of what would run, why, at what cost and behind 
 
 # No conda here: a look at the machine must not wait for environments, and needs none.
 preflight: $(INSTALLED)  ## look at this machine before money is spent: GPU, driver, memory, disk, volume, model, token, price
-	@$(SNAKEMAKE) --software-deployment-method env-modules --quiet all --forcerun verify diff share preflight $(ARGS) \
+	@$(SNAKEMAKE) --software-deployment-method env-modules --quiet all --forcerun preflight $(ARGS) \
 		-- $(RESULTS)/smoke/preflight.json
 
 smoke: $(INSTALLED)  ## the model once through everything, for less than smoke.dollars: its rates, for the projection
