@@ -165,9 +165,7 @@ def test_a_pod_that_is_ready_passes_and_what_was_found_is_kept(pod, tmp_path):
 
 def test_no_gpu(pod):
     line = refusal(pod(gpus={"count": 0}))
-    assert (
-        line == "GPU = 'none': nvidia-smi finds none: take a machine with budget.gpu, h100-80gb (H100 80GB)"
-    )
+    assert line == "GPU = 'none': nvidia-smi finds none: take a machine with the planned one (H100 80GB)"
 
 
 def test_no_gpu_is_needed_where_the_plan_is_for_none(pod):

@@ -4,15 +4,16 @@
         "stop": ["\\nQuestion:"]}}' --arm sft --model models/sft-merged --items test.parquet \\
         --template completion.j2 --responses evaluation/sft/responses.parquet
 
-With `"repeated_items": 200` in the settings a sample of so many items is answered: an arm asked again.
+With `"repeated_items": 200` in the settings a sample of so many items is answered: an arm asked again. With
+--dry-run the model is loaded and every prompt built and looked at, and what would be sent is counted (JSON).
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from workflow_scripts.core.outputs import guarded
-from workflow_scripts.core.runtime import job
+from workflow_scripts.core.outputs import guarded, write_json
+from workflow_scripts.core.runtime import job, say
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
@@ -26,7 +27,8 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser.add_argument("--items", required=True, help="items to answer")
     parser.add_argument("--template", required=True, help="the arm's prompt template")
     parser.add_argument("--guard", help="report of the contamination guard, for the records' provenance")
-    parser.add_argument("--responses", required=True, help="responses to write")
+    parser.add_argument("--responses", required=True, help="responses to write; a dry run's report (JSON)")
+    parser.add_argument("--dry-run", action="store_true", help="load and build everything, generate nothing")
     return parser.parse_args(argv)
 
 
@@ -35,7 +37,8 @@ def job_name(arguments: argparse.Namespace) -> str:
     place = Path(arguments.responses)
     if "repeated_items" in json.loads(arguments.settings):
         return f"respond_again {arguments.arm}/{place.stem}"
-    return f"respond {place.parent.parent.name}/{arguments.arm}"
+    rule = "dry_run_of_respond" if arguments.dry_run else "respond"
+    return f"{rule} {place.parent.parent.name}/{arguments.arm}"
 
 
 def main(argv=None) -> None:
@@ -55,6 +58,11 @@ def main(argv=None) -> None:
         engine = load_engine(settings["engine"], arguments.model)
         texts = [prompts.render(template, instruction=item["instruction"]) for item in items]
         greedy = {**settings["evaluation"], "temperature": 0.0}
+        if arguments.dry_run:
+            built = answers.build_requests(engine, texts, answers.sampling_of(greedy))
+            write_json(output, {"arm": arguments.arm, "engine": engine.identity, **built})
+            say(f"respond {arguments.arm}: a dry run: {built}")
+            return
         sent, generations = answers.continue_prompts(
             engine, texts, [0] * len(texts), answers.sampling_of(greedy), f"{arguments.arm} answers"
         )

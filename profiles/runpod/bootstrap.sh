@@ -82,7 +82,9 @@ link_venv() {
     fi
     [[ $(readlink "$repository/.venv" || true) == "$CAI_LOCAL/controller" ]] ||
         ln --symbolic --force --no-dereference "$CAI_LOCAL/controller" "$repository/.venv"
-    [[ $CAI_LOCAL/controller/installed -nt $CAI_LOCAL/controller/made-from ]] || touch "$CAI_LOCAL/controller/installed"
+    # For make: what is wanted of .venv is there.
+    [[ -e $CAI_LOCAL/controller/installed && ! $CAI_LOCAL/controller/made-from -nt $CAI_LOCAL/controller/installed ]] ||
+        touch "$CAI_LOCAL/controller/installed"
 }
 
 remember_environment() {

@@ -41,6 +41,22 @@ def continue_prompts(
     return ids, generations
 
 
+def build_requests(engine: Engine, texts: Sequence[str], sampling: Sampling) -> dict:
+    """Everything that `continue_prompts` does before the first token: counts of what would be sent.
+
+    InputError for what the engine would refuse.
+    """
+    ids = prompts.encode_all(engine.tokenizer, list(texts))
+    engine.audit.check(ids)
+    lengths = [len(sent) for sent in ids]
+    return {
+        "requests": len(ids),
+        "prompt_tokens": sum(lengths),
+        "longest_prompt": max(lengths),
+        "most_new_tokens": len(ids) * sampling.max_new_tokens,
+    }
+
+
 def answer_columns(sent: Sequence[int], generation: Generation) -> dict:
     """The columns that every answer has, whoever asked for it."""
     return {
