@@ -1,4 +1,4 @@
-"""vLLM for the CPU as `make demo ENGINE=vllm` installs it: the lock, and the engine where that is installed."""
+"""vLLM for the CPU as `make demo ENGINE=vllm` installs it: the lock, and the engine with it."""
 
 import re
 import subprocess
