@@ -101,21 +101,6 @@ diff: $(INSTALLED)  ## say what differs between two runs or sessions: make diff 
 share: $(INSTALLED_SHARE)  ## pack a finished run for readers: make share REPO=OWNER/NAME ARCHIVE=share/run.zip
 	@$(VENV)/bin/python -m workflow_scripts.share $(RESULTS) --archive $(ARCHIVE) $(if $(REPO),--repo $(REPO)) $(ARGS)
 
-dag: $(INSTALLED)  ## write the graph of rules to reports/ (Mermaid, DOT, and SVG where Graphviz is installed)
-	@mkdir -p $(REPORTS)
-	@$(SNAKEMAKE) --rulegraph mermaid-js > $(REPORTS)/rules.mmd
-	@$(SNAKEMAKE) --rulegraph dot > $(REPORTS)/rules.dot
-	@if command -v dot > /dev/null; then dot -Tsvg $(REPORTS)/rules.dot > $(REPORTS)/rules.svg; fi
-	@ls $(REPORTS)/rules.*
-
-plan: $(INSTALLED)  ## plan what the run costs: hours, dollars, which GPU, what a budget buys
-	@$(SNAKEMAKE) --forcerun plan_budget $(ARGS) -- $(RESULTS)/budget/plan.json
-
-# Reads what the jobs write while they run: at any time, beside a run, without Snakemake.
-cost: $(INSTALLED)  ## print what the run has cost so far, by rule and session, and what is projected to come
-	@$(VENV)/bin/python -m workflow_scripts.cost_ledger --usage $(RESULTS)/usage \
-		--projections $(addprefix $(RESULTS)/budget/,plan.json projection-pilot.json projection-sft.json) $(ARGS)
-
 gates: $(INSTALLED)  ## print how often the sft and dpo gates err, for this configuration
 	@$(SNAKEMAKE) --forcerun gate_error_rates $(ARGS) -- $(RESULTS)/gates/error_rates.json
 

@@ -15,8 +15,6 @@ from pathlib import Path
 from workflow_scripts.core.outputs import write_json
 from workflow_scripts.core.runtime import job, say
 
-DRAWINGS = ("dag", "rulegraph", "filegraph")
-
 
 def parse_arguments(argv=None) -> argparse.Namespace:
     """The command line."""
@@ -37,7 +35,7 @@ def main(argv=None) -> None:
     with job("review"):
         from workflow_scripts.core.outputs import guarded
         from workflow_scripts.core.review import costs, diagrams, history, page
-        from workflow_scripts.core.review.drawing import render
+        from workflow_scripts.core.review.drawing import reduced, render
         from workflow_scripts.core.review.gates_ahead import gates_ahead
         from workflow_scripts.core.review.profiles import without_missing_executor
         from workflow_scripts.core.review.reading import read_graph
@@ -58,8 +56,9 @@ def main(argv=None) -> None:
         with guarded(arguments.pages) as (folder,):
             folder.mkdir(parents=True)
             (folder / "index.html").write_text(page.render(arguments.templates, names), encoding="utf-8")
-            for name in DRAWINGS:
-                (folder / f"{name}.svg").write_text(render(graph.drawings[name]), encoding="utf-8")
+            plain = graph.drawings | {"dag": reduced(graph.drawings["dag"])}
+            for name, dot in plain.items():
+                (folder / f"{name}.svg").write_text(render(dot), encoding="utf-8")
             (folder / "rulegraph.mmd").write_text(diagrams.mermaid(graph), encoding="utf-8")
             write_json(folder / "jobs.json", page.job_list(graph, gates))
         say(f"{len(graph.to_run)} of {len(graph.jobs)} jobs would run: {arguments.pages / 'index.html'}")
