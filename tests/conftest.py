@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.planted_secrets import SECRETS
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 TINY = "tests/configs/tiny.yaml"
 
@@ -23,8 +25,12 @@ def copy_sources(target: Path) -> Path:
 
 
 def run_snakemake(directory: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Runs Snakemake on the tiny configuration in a copy of the repository; its output is in `stdout`."""
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    """Runs Snakemake on the tiny configuration in a copy of the repository; its output is in `stdout`.
+
+    Secrets are in its environment, as on a pod: tests/test_secrets.py looks for them in what it leaves.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | SECRETS | {"PATH": path}
     environment.pop("PYTHONPATH", None)
     command = [
         sys.executable,
