@@ -59,10 +59,11 @@ def check(name: str, account: Account) -> None:
     attempts = read_attempts(account.directory)
     total = dollars(attempts)
     seconds, source = projected_seconds(name, account)
+    begun = 0.0
     for attempt in attempts:
-        if attempt.name == name and attempt.status in (RUNNING, "stopped"):
-            seconds = max(0.0, seconds - attempt.gpu_seconds)
-    expected = account.dollars(seconds)
+        if attempt.name == name:  # what is done, and has to be done again, starts anew
+            begun = begun + attempt.gpu_seconds if attempt.status in (RUNNING, "stopped") else 0.0
+    expected = account.dollars(max(0.0, seconds - begun))
     if total + expected + account.dollars(account.reserve_seconds) <= account.cap:
         return
     why = f"${total:.4g} is spent"

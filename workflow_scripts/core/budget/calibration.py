@@ -12,7 +12,7 @@ from math import sqrt
 
 from workflow_scripts.core.budget.planner import Planner
 from workflow_scripts.core.budget.projection import Overheads, StageCost, project_stage
-from workflow_scripts.core.budget.ranges import Range
+from workflow_scripts.core.budget.ranges import Range, exactly
 from workflow_scripts.core.budget.throughput import Throughput
 from workflow_scripts.core.budget.work import Work
 from workflow_scripts.core.statistics.intervals import wilson
@@ -204,7 +204,7 @@ def measured_texts(records: Sequence[dict], pilot: Attempt | None, planner: Plan
         estimates["response_tokens"] = measured_mean(answers)
     if pilot and pilot.counts.get("generated_tokens"):
         instruction = (pilot.counts["generated_tokens"] - sum(answers)) / len(records)
-        estimates["instruction_tokens"] = Range(instruction / MARGIN, instruction * MARGIN)
+        estimates["instruction_tokens"] = exactly(instruction)
         planned = (planner.lengths.list_prompt + planner.lengths.answer_prompt).middle
         sent = pilot.counts["prompt_tokens"] / len(records)
         estimates["characters_per_token"] *= planned / sent

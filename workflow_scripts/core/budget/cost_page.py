@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from workflow_scripts.core.ablations import variant_use
 from workflow_scripts.core.budget.tables import amount, between
 from workflow_scripts.core.report_page import environment, read_figure
 from workflow_scripts.core.usage_files import RUNNING
@@ -92,8 +93,21 @@ def dropped_table(entries: Sequence[dict]) -> dict:
     return _table("Left out, so that the cap is kept", ("arm", "kind", "expected dollars"), rows)
 
 
-def page_content(plan: dict, projections: Sequence[dict], ledger: dict, figure: Path) -> dict:
-    """All names of the template. `projections` oldest first."""
+def variant_table(overview: dict, ledger: dict) -> dict:
+    """What each DPO variant used by itself, beside what it brought; the shared stages before it left out."""
+    rows = []
+    for variant in overview["variants"]:
+        used, found = variant_use(ledger["by_job"], variant["variant"]), variant["against_main"]
+        brought = "–" if found is None else f"{100 * found['difference']['value']:+.1f} pp"
+        varies = ", ".join(entry["field"] for entry in variant["varies"]) or "–"
+        told = (f"{used['gpu_seconds']:,.0f}", amount(used["dollars"]), str(used["jobs"]))
+        rows.append((variant["arm"], varies, f"{100 * variant['success']['value']:.1f} %", brought, *told))
+    header = ("arm", "varies", "success", "against main", "GPU s", "dollars", "jobs with a model")
+    return _table("What each DPO variant cost beside what it brought", header, rows)
+
+
+def page_content(plan: dict, projections: Sequence[dict], ledger: dict, variants: dict, figure: Path) -> dict:
+    """All names of the template. `projections` oldest first; `variants` the overview of DPO variants."""
     spent, cap = ledger["total"]["dollars"], plan["cap"]
     limit = "There is no cap" if cap is None else f"The cap is ${cap:g}"
     whole = plan["total"]["all"]["dollars"]
@@ -113,6 +127,12 @@ def page_content(plan: dict, projections: Sequence[dict], ledger: dict, figure: 
                 use_table("By session", ledger["by_session"], "session"),
                 use_table("Jobs with a model", ledger["by_job"], "job"),
             ],
+        },
+        {
+            "title": "DPO variants",
+            "text": "GPU seconds of training and of answering. Data, SFT, candidates and pairs are shared: an"
+            " ablation adds no more than its row, and the pairs of a pair set of its own need no model.",
+            "tables": [variant_table(variants, ledger)],
         },
         {
             "title": "The plan",
