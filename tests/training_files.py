@@ -118,10 +118,13 @@ def write_template(path: Path) -> Path:
     return path
 
 
-def command_line(directory: Path, model: Path, stage: str, settings: dict, data: Path, **more) -> list[str]:
+def command_line(
+    directory: Path, model: Path, stage: str, settings: dict, data: Path, dtype: str = "float32", **more
+) -> list[str]:
     """Arguments of train_sft ("sft") or train_dpo ("dpo"); outputs go into the directory."""
     inputs = directory.parent
-    whole = {stage: settings, "engine": ENGINE, "evaluation": EVALUATION, "seed": 1}
+    engine = {**ENGINE, "dtype": dtype}
+    whole = {stage: settings, "engine": engine, "evaluation": EVALUATION, "seed": 1}
     flags = {
         "settings": json.dumps(whole),
         "model": model,

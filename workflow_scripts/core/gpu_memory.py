@@ -4,6 +4,7 @@ The terms are those of `core.memory`, the model that plans are made with. Nothin
 the CPU.
 """
 
+from workflow_scripts.core import models
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.machine import visible_gpus
 from workflow_scripts.core.memory import inference, training
@@ -20,7 +21,7 @@ def memory_of_gpu() -> tuple[str, float, float]:
 
     Not of torch, where that can be helped: it would open a CUDA context, with which an engine cannot fork.
     """
-    for gpu in visible_gpus():
+    for gpu in visible_gpus().values():
         return gpu.name, gpu.total_bytes, gpu.free_bytes
     import torch
 
@@ -70,13 +71,21 @@ def check_training(directory, settings: dict, dtype: str, sequences: int, tokens
     require(training.training_terms(shape, run), training.UTILISATION, what, instead)
 
 
-def check_generation(directory, precision: str, tokens: int = SEQUENCE_TOKENS) -> None:
-    """InputError unless the model fits with a cache that is of use (see memory.inference).
+def check_generation(settings: dict, model) -> None:
+    """InputError unless the engine that the settings ask for fits with a cache that is of use (see
+    memory.inference). Nothing is asked where it runs on a CPU.
 
-    precision: a name of memory.weights; tokens: of the longest prompt and its continuation.
+    settings: `engine` of the configuration; model: an identity file or a model directory.
     """
+    if settings["device"] not in ("auto", "cuda") or not visible_gpus():
+        return
+    directory = models.local_directory(models.resolve_model(model))
     shape = _shape(directory)
-    if shape is not None:
-        terms = inference.inference_terms(shape, precision, tokens)
-        instead = "choose a smaller engine.dtype, engine.quantization or a shorter limit of tokens"
-        require(terms, inference.UTILISATION, "the model with its cache", instead)
+    if shape is None:
+        return
+    # vLLM's names say how a precision is scaled, too: fp8_per_block.
+    precision = (settings.get("quantization") or settings["dtype"]).split("_")[0]
+    tokens = settings.get("max_model_len") or SEQUENCE_TOKENS
+    instead = "set engine.quantization: fp8 or a smaller engine.max_model_len"
+    terms = inference.inference_terms(shape, precision, tokens)
+    require(terms, inference.UTILISATION, "the model with its cache", instead)

@@ -6,6 +6,7 @@ the engines that only generate.
 
 from pathlib import Path
 
+from workflow_scripts.core import gpu_memory
 from workflow_scripts.core.engines import Engine
 from workflow_scripts.core.errors import InputError
 
@@ -36,7 +37,9 @@ def load_engine(settings: dict, model: str | Path, adapter: str | Path | None = 
 
     settings: {"backend", "dtype", "batch_size", "device"}, and for vLLM those of VLLM_ALONE where not null.
     `model`: an identity file or a model directory; `adapter`: a peft adapter directory to put on it.
+    InputError, before anything is loaded, where the GPU has no room for it.
     """
+    gpu_memory.check_generation(settings, model)
     if settings["backend"] == "vllm":
         from workflow_scripts.core.engines.vllm_engine import load_vllm_engine
 
