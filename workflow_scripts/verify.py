@@ -7,10 +7,12 @@ something could not be checked, which is named. docs/verify.md says what is chec
 """
 
 import argparse
+import dataclasses
 import os
 import sys
 from pathlib import Path
 
+from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.runtime import job, progress, say
 
 SHOWN = 12
@@ -25,6 +27,9 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     )
     parser.add_argument("results", type=Path, help="the folder of the results; reports/ inside or beside it")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="processes that compute again")
+    parser.add_argument(
+        "--json", type=Path, help="file to write every difference to, in the order of the run"
+    )
     return parser.parse_args(argv)
 
 
@@ -56,7 +61,7 @@ def check_bytes(places, manifest):
     return list(found.values()), unchecked, [*absent, *left_out]
 
 
-def verify(results: Path, processes: int) -> int:
+def verify(results: Path, processes: int, found_file: Path | None = None) -> int:
     """Runs all checks, prints what they came to, and returns the exit status."""
     from workflow_scripts.core import manifests
     from workflow_scripts.core.verification import checking, tokenizers, workplace
@@ -86,6 +91,9 @@ def verify(results: Path, processes: int) -> int:
     show("not looked at further, as it rests on what differs", outcome.rests_on_changed)
     show("COULD NOT BE CHECKED", unchecked)
     show("DIFFERENT", findings)
+    if found_file:
+        with guarded(found_file) as (temporary,):
+            write_json(temporary, [dataclasses.asdict(finding) for finding in findings])
     return 1 if findings else UNCHECKED if unchecked else 0
 
 
@@ -93,7 +101,7 @@ def main(argv=None) -> None:
     """Checks the run."""
     arguments = parse_arguments(argv)
     with job("verify"):
-        status = verify(arguments.results, max(1, arguments.processes))
+        status = verify(arguments.results, max(1, arguments.processes), arguments.json)
         say(f"verify: {arguments.results} {STATES[status]}")
     sys.exit(status)
 

@@ -14,6 +14,7 @@ from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import sha256_file
 
 NAME = "manifest.json"
+PARTS = ("config", "code", "environment", "files", "given")
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,12 @@ def read_manifest(results) -> dict:
     path = Path(results) / NAME
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        assert content["files"].keys() and content["given"].keys() and content["config"].keys()
+        whole = all(isinstance(content[part], dict) for part in PARTS)
     except FileNotFoundError:
         remedy = "no manifest is there: give a results folder whose run came to its end (make run)"
         raise InputError(file=path, remedy=remedy) from None
-    except (ValueError, KeyError, TypeError, AttributeError, AssertionError):
-        raise InputError(file=path, remedy="this is no manifest: its content was changed") from None
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise InputError(file=path, remedy="this is no manifest: its content was changed")
     return content

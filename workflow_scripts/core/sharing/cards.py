@@ -83,21 +83,25 @@ def dataset_card(run: dict, title: str, licence: str, language: str) -> str:
     return _checked(card, "README.md", ("license", "pretty_name", "configs", "size_categories"))
 
 
+def _measured(entry: dict):
+    """An arm's success, as the hub lists results."""
+    from huggingface_hub import EvalResult
+
+    return EvalResult(
+        task_type="text-generation",
+        dataset_type="held-out-items",
+        dataset_name="held-out items with programmatic checks",
+        metric_type="accuracy",
+        metric_name="success",
+        metric_value=round(entry["candidate_rate"]["estimate"], 4),
+    )
+
+
 def model_card(run: dict, arm: str, title: str, licence: str, language: str) -> str:
-    """The text of one adapter's card, with its success on the test items."""
-    from huggingface_hub import EvalResult, ModelCard, ModelCardData
+    """The text of one adapter's card, with its success on the test items if it was compared."""
+    from huggingface_hub import ModelCard, ModelCardData
 
     entry = next((entry for entry in run["comparisons"] if entry["candidate"] == arm), None)
-    measured = [
-        EvalResult(
-            task_type="text-generation",
-            dataset_type="held-out-items",
-            dataset_name="held-out items with programmatic checks",
-            metric_type="accuracy",
-            metric_name="success",
-            metric_value=round(entry["candidate_rate"]["estimate"], 4),
-        )
-    ]
     data = ModelCardData(
         model_name=f"{title} {arm}",
         base_model=run["base"],
@@ -106,7 +110,7 @@ def model_card(run: dict, arm: str, title: str, licence: str, language: str) -> 
         language=language,
         pipeline_tag="text-generation",
         tags=["lora", "constitutional-ai"],
-        eval_results=measured if entry else None,
+        eval_results=[_measured(entry)] if entry else None,
     )
     template = _template("model.md.j2")
     card = ModelCard.from_template(data, template_str=template, title=title, arm=arm, run=run, entry=entry)

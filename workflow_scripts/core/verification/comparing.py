@@ -43,7 +43,7 @@ def differences(expected, found, field: str = "") -> Iterator[tuple[str, object,
     elif isinstance(expected, list) and isinstance(found, list):
         for number, (one, other) in enumerate(zip_longest(expected, found, fillvalue=ABSENT)):
             yield from differences(one, other, f"{field}.{number}" if field else str(number))
-    elif expected != found:
+    elif isinstance(expected, bool) != isinstance(found, bool) or expected != found:
         yield field, expected, found
 
 

@@ -117,7 +117,13 @@ def check_training(job: Job, name: str, path: str, tokenizer) -> list[Finding]:
     }
     if losses:
         expected |= {"first_step_loss": losses[0], "final_loss": losses[-1]}
-    return found_in(name, expected, report, TRAINED)
+    lora = report["settings"]["lora"]
+    config = next(file for file in job.outputs if file.endswith("adapter_config.json"))
+    adapter = {"r": lora["rank"], "lora_alpha": lora["alpha"]}
+    return [
+        *found_in(name, expected, report, TRAINED),
+        *found_in(name.replace("training.json", "adapter_config.json"), adapter, read_json(config), TRAINED),
+    ]
 
 
 def check_merge(job: Job, name: str, path: str, tokenizer) -> list[Finding]:
