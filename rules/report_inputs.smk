@@ -55,6 +55,10 @@ REPORT_TABLES = [
     "pair_examples",
     "dev_counts",
     "dev_types",
+    "variants",
+    "gate_attempts",
+    "pass_rates",
+    "record_checks",
     "numbers",
 ]
 # Figure -> category in Snakemake's report.
@@ -87,8 +91,8 @@ def report_gates():
     return [f"<results>/gates/{name}.json" for name in names]
 
 
-def report_metrics():
-    """Every metrics file, in the order of the run."""
+def run_metrics():
+    """What every stage of the run measured, in the order of the run."""
     pair_sets = sorted({variant["pair_set"] for variant in config["dpo"]["variants"].values()})
     return [
         "<results>/base/guard.json",
@@ -107,9 +111,15 @@ def report_metrics():
     ]
 
 
+def report_metrics():
+    """Every metrics file: those of the run, of people's edits, and of how much went by itself."""
+    edits = ["<results>/edits/edits.json"] if config["generation"]["edits"] else []
+    return [*run_metrics(), *edits, "<results>/budget/automation.json"]
+
+
 def report_runs(name):
     """One file of every training run: sft, sft-longer and each DPO variant."""
-    variants = [f"dpo/{variant}" for variant in config["dpo"]["variants"]]
+    variants = [f"dpo/{variant}" for variant in sorted(config["dpo"]["variants"])]
     return [f"<results>/models/{run}/{name}" for run in ["sft", "sft-longer", *variants]]
 
 
@@ -121,6 +131,7 @@ def report_records():
     return [
         "<results>/pilot/records.parquet",
         *[f"<results>/generation/shard-{shard}.parquet" for shard in shards],
+        *(["<results>/edits/records.parquet"] if config["generation"]["edits"] else []),
         "<results>/sft_data/train.parquet",
         *[f"<results>/preferences/candidates/shard-{shard}.parquet" for shard in candidate_shards],
         *[f"<results>/preferences/{pair_set}/pairs.parquet" for pair_set in pair_sets],
