@@ -39,6 +39,23 @@ include: "rules/report.smk"
 include: "rules/manifest.smk"
 
 
+# A second's work each: on a cluster they run where Snakemake runs and wait for no queue.
+localrules:
+    gate_budget,
+    gate_budget_plan,
+    gate_claim,
+    gate_contamination,
+    gate_critic,
+    gate_dpo,
+    gate_generation,
+    gate_headroom,
+    gate_leakage,
+    gate_pairs,
+    gate_pilot,
+    gate_sft,
+    gate_test_set,
+
+
 onstart:
     global session
     session = sessions.start_session(

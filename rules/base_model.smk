@@ -109,9 +109,7 @@ rule gate_contamination:
         "<logs>/gate_contamination.log",
     benchmark:
         "<benchmarks>/gate_contamination.jsonl"
-    retries: 0
-    # A second's work, and asking again changes no decision: on a cluster it waits for no queue and is not retried.
-    localrule: True
+    retries: 0  # asking again changes no decision
     conda:
         "../envs/analysis.yaml"
     params:
