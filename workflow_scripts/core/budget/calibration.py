@@ -205,8 +205,10 @@ def measured_texts(records: Sequence[dict], pilot: Attempt | None, planner: Plan
     if pilot and pilot.counts.get("generated_tokens"):
         instruction = (pilot.counts["generated_tokens"] - sum(answers)) / len(records)
         estimates["instruction_tokens"] = exactly(instruction)
-        planned = (planner.lengths.list_prompt + planner.lengths.answer_prompt).middle
-        sent = pilot.counts["prompt_tokens"] / len(records)
+        # Both prompts but for the instruction that the second holds: fixed texts and exemplars.
+        lengths = planner.lengths
+        planned = lengths.list_prompt.low + lengths.answer_prompt.low - lengths.instruction.low
+        sent = pilot.counts["prompt_tokens"] / len(records) - instruction
         estimates["characters_per_token"] *= planned / sent
     return estimates
 

@@ -112,12 +112,12 @@ def decide(entries: Sequence[dict], spent: float, planner: Planner, bound) -> tu
     Work is dropped while spent and to come pass the cap by more than `budget.tolerance`.
     """
     cap, settings = planner.budget.cap, planner.settings
-    coming = {name: sum(entry["dollars_to_come"][name] for entry in entries) for name in ("low", "high")}
+    total_dollars = spent + sum(bound(entry["dollars_to_come"]) for entry in entries)
     optional = [
         {**entry, "dollars": bound(entry["dollars_to_come"])} for entry in entries if entry["optional"]
     ]
     limit = float("inf") if cap is None else cap * (1 + planner.budget.tolerance)
-    dropped = dropping.choose(optional, spent + bound(coming), limit, settings)
+    dropped = dropping.choose(optional, total_dollars, limit, settings)
     names = {f"{dropping.PREFIX}{entry['variant']}" for entry in dropped}
     stays = [entry for entry in entries if entry["stage"] not in names]
     low, high = (spent + sum(entry["dollars_to_come"][name] for entry in stays) for name in ("low", "high"))
