@@ -64,7 +64,7 @@ def test_two_equal_runs_have_no_difference(capsys, tmp_path):
     a, b = write_run(tmp_path / "a"), write_run(tmp_path / "b")
     status, text, document = difference(capsys, tmp_path, a, b)
     assert status == 0 and "no difference" in text and document["same"]
-    assert document["data"] == {"same": 1, "different": [], "only_a": [], "only_b": []}
+    assert document["data"] == {"same": 1, "different": [], "measured": [], "only_a": [], "only_b": []}
 
 
 def test_each_kind_of_difference_is_named(capsys, tmp_path):

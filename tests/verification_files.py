@@ -19,10 +19,11 @@ def copy_run(run: Path, target: Path) -> Path:
 
 
 def run_files(run: Path) -> list[Path]:
-    """Every file of a run that a reader may rely on: results and the page; sources of the page left out."""
+    """Every file of a run that a reader may rely on: results and pages."""
     files = [path for path in (run / "results").rglob("*") if path.is_file()]
     hidden = [path for path in files if any(part.startswith(".") for part in path.relative_to(run).parts)]
-    return sorted({*files, run / "reports/summary.html"} - {*hidden})
+    pages = (run / "reports").glob("*.html")
+    return sorted({*files, *pages} - {*hidden})
 
 
 def flip_byte(path: Path) -> None:

@@ -87,7 +87,7 @@ def verify(results: Path, processes: int, found_file: Path | None = None) -> int
     show("the code is not the run's", outcome.other_code)
     show("not covered by any list", listing.unlisted(manifest, places))
     show("not in this copy", absent)
-    show("taken as recorded, as a model computed it", outcome.taken)
+    show("taken as recorded, as a model or a clock made it", outcome.taken)
     show("not looked at further, as it rests on what differs", outcome.rests_on_changed)
     show("COULD NOT BE CHECKED", unchecked)
     show("DIFFERENT", findings)

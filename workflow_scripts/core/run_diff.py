@@ -13,6 +13,13 @@ from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import sha256_file
 
 ABSENT = "absent"
+# What two identical runs state otherwise, as it was measured: times and dollars.
+MEASURED = (
+    "results/budget/ledger.json",
+    "results/budget/projection-",
+    "results/gates/budget",
+    "reports/costs.html",
+)
 MACHINE = ("system", "python", "cpus", "gpus")  # a host's name is no difference
 
 
@@ -145,7 +152,12 @@ def data_difference(a: Side, b: Side) -> dict:
 
     return {
         "same": len(shared) - len(other),
-        "different": [{"file": name, "a": described(a, name), "b": described(b, name)} for name in other],
+        "different": [
+            {"file": name, "a": described(a, name), "b": described(b, name)}
+            for name in other
+            if not name.startswith(MEASURED)
+        ],
+        "measured": [name for name in other if name.startswith(MEASURED)],
         "only_a": sorted(a.files.keys() - b.files.keys()),
         "only_b": sorted(b.files.keys() - a.files.keys()),
     }

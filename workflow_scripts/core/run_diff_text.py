@@ -33,6 +33,8 @@ def _records(entry: dict) -> str:
 def data_lines(data: dict) -> Iterator[str]:
     """Files by folder: how many differ; then those with their sizes, and those that one side alone has."""
     different, same = data["different"], data["same"]
+    if data["measured"]:
+        yield f"measured otherwise (times, dollars): {', '.join(data['measured'])}"
     if not (different or data["only_a"] or data["only_b"]):
         yield f"data: no difference in {same} files"
         return

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from workflow_scripts.core import manifests, seals
+from workflow_scripts.core.budget.dropping import RECORD
 from workflow_scripts.core.code_digest import PROJECT_ROOT
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import sha256_file
@@ -44,7 +45,10 @@ def _run_files(
             raise InputError(file=path, field="sha256", value="other or absent", remedy=remedy)
         else:
             contents.copied[inner.path_of(name).as_posix()] = path
-    contents.copied[f"results/{manifests.NAME}"] = Path(places.results) / manifests.NAME
+    for name in (manifests.NAME, f"budget/{RECORD}"):
+        path = Path(places.results) / name
+        if path.is_file():
+            contents.copied[f"results/{name}"] = path
 
 
 def _given_files(contents: Contents, sources: workplace.Sources) -> None:

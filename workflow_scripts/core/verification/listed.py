@@ -1,6 +1,7 @@
 """Every file against what is on record of it: in the manifest, the sessions, the lists of merged models."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 from workflow_scripts.core import seals
@@ -141,7 +142,7 @@ def check_page(places: Places) -> tuple[list[Finding], list[Unchecked]]:
 
 
 def unlisted(manifest: dict, places: Places) -> list[str]:
-    """Files of the run's two folders that nothing above covers, hidden ones left out. Sorted."""
+    """Folders with files that nothing above covers, and how many; hidden ones left out. Sorted."""
     merged = tuple(
         f"{name.removesuffix('.json')}/" for name in manifest["files"] if name.endswith("-merged.json")
     )
@@ -152,4 +153,6 @@ def unlisted(manifest: dict, places: Places) -> list[str]:
         for path in folder.rglob("*"):
             if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
                 found.add(places.name_of(path))
-    return sorted(name for name in found - covered if not name.startswith(("results/sessions/", *merged)))
+    apart = sorted(name for name in found - covered if not name.startswith(("results/sessions/", *merged)))
+    folders = Counter(name.rpartition("/")[0] for name in apart)
+    return [f"{folder}/: {count} file{'s' if count > 1 else ''}" for folder, count in folders.items()]

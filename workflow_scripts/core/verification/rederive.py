@@ -14,13 +14,16 @@ from workflow_scripts.core.verification.jobs import MODULES, Job
 
 # These read weights or files that a copy of a run need not hold; `evidence` looks at what they made.
 NEED_WEIGHTS = {"base_model", "merge_adapter"}
+# These state what jobs used at some moment, from files that each run adds to.
+MEASURE_USE = {"automation", "calibrate_budget", "cost_ledger"}
 NOT_AGAIN = {"manifest"}
 FOLLOWS_CODE = {"train_sha256"}  # a digest of records, which state the digest of the code that made them
 
 
 def is_rederivable(job: Job) -> bool:
     """Whether a job can run without accelerator and weights."""
-    return not (job.uses_gpu or job.directories or job.module in NEED_WEIGHTS | NOT_AGAIN)
+    apart = NEED_WEIGHTS | MEASURE_USE | NOT_AGAIN
+    return not (job.uses_gpu or job.directories or job.module in apart)
 
 
 def run_module(job: Job) -> str | None:
