@@ -36,6 +36,7 @@ include: "rules/smoke_settings.smk"
 include: "rules/smoke.smk"
 include: "rules/costs.smk"
 include: "rules/report.smk"
+include: "rules/automation.smk"
 include: "rules/manifest.smk"
 
 

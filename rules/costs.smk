@@ -10,6 +10,7 @@ rule cost_ledger:
         script="workflow_scripts/cost_ledger.py",
         plan="<results>/budget/plan.json",
         projections=collect("<results>/budget/projection-{moment}.json", moment=["pilot", "sft"]),
+        automation="<results>/budget/automation.json",
         last=["<results>/gates/claim.json", "<results>/statistics/comparisons.json"],
     output:
         ledger="<results>/budget/ledger.json",
@@ -25,7 +26,7 @@ rule cost_ledger:
         environment=environment_digest("envs/analysis.yaml"),
     shell:
         "python -m {params.module} --projections {input.plan:q} {input.projections:q}"
-        " --ledger {output.ledger:q} 2>&1 | tee {log:q}"
+        " --automation {input.automation:q} --ledger {output.ledger:q} 2>&1 | tee {log:q}"
 
 
 rule cost_page:
@@ -35,6 +36,7 @@ rule cost_page:
         figure="<results>/budget/frontier.svg",
         projections=collect("<results>/budget/projection-{moment}.json", moment=["pilot", "sft"]),
         ledger="<results>/budget/ledger.json",
+        variants="<results>/statistics/variants.json",
         page_template="reports/templates/costs/page.html.jinja",
         style="reports/templates/style.css.j2",
     output:
@@ -56,5 +58,5 @@ rule cost_page:
         environment=environment_digest("envs/analysis.yaml"),
     shell:
         "python -m {params.module} --plan {input.plan:q} --figure {input.figure:q}"
-        " --projections {input.projections:q} --ledger {input.ledger:q}"
+        " --projections {input.projections:q} --ledger {input.ledger:q} --variants {input.variants:q}"
         " --templates {input.page_template:q} {input.style:q} --page {output.page:q} 2>&1 | tee {log:q}"

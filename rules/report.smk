@@ -17,6 +17,7 @@ rule report_tables:
         responses=collect("<results>/evaluation/{arm}/responses.parquet", arm=arms()),
         comparisons="<results>/statistics/comparisons.json",
         registration="<results>/statistics/preregistration.json",
+        variants="<results>/statistics/variants.json",
         metrics=report_metrics(),
         gates=report_gates(),
         training_reports=report_runs("training.json"),
@@ -46,7 +47,7 @@ rule report_tables:
     shell:
         "python -m {params.module} --settings {params.settings:q} --identity {input.identity:q}"
         " --items {input.questions:q} --scores {input.scores:q} --responses {input.responses:q}"
-        " --comparisons {input.comparisons:q} --registration {input.registration:q}"
+        " --comparisons {input.comparisons:q} --registration {input.registration:q} --variants {input.variants:q}"
         " --metrics {input.metrics:q} --gates {input.gates:q}"
         " --training-reports {input.training_reports:q} --training-metrics {input.training_metrics:q}"
         " --records {input.records:q} --tables {output.tables:q} 2>&1 | tee {log:q}"

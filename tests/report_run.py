@@ -5,10 +5,12 @@ import random
 from pathlib import Path
 
 import report_run_evidence as evidence
+from attempt_files import write_attempt, write_gate
 from report_run_data import record, write_calibration, write_pairs, write_records, write_training
 
 from workflow_scripts import (
     audit_pairs,
+    automation,
     compare,
     evaluation_audit,
     gate,
@@ -17,6 +19,7 @@ from workflow_scripts import (
     report_figures,
     report_tables,
     summary_page,
+    variant_overview,
 )
 from workflow_scripts.core import schemas
 from workflow_scripts.core.figures import FIGURES
@@ -50,6 +53,7 @@ METRICS = [
     *("pilot/qc", "sft_data/qc", "sft_data/overlap", "dev_evaluation/base-vs-sft"),
     *("preferences/best-of-4/audit", "dev_evaluation/sft-vs-dpo-main", "gates/error_rates"),
     "evaluation/audit",
+    "budget/automation",
 ]
 CLAIM = {
     "claim_mid_p": {"bound": "value", "below": 0.01, "otherwise": "stop"},
@@ -189,7 +193,27 @@ def make_run(
         overrides.get("headroom"),
     )
     _gate(results, "claim", "evaluation/audit.json", CLAIM, overrides.get("claim"))
+    _write_overviews(results, document)
     return results
+
+
+def _write_overviews(results: Path, document: str) -> None:
+    """The overview of the one DPO variant, and the metrics of automation after two sessions."""
+    main = {"pair_set": "best-of-4", "beta": 0.1, "seed": None}
+    sets = {"best-of-4": {"candidates": 2, "min_margin": 0.5}}
+    settings = {"main": "main", "variants": {"main": main}, "sets": sets}
+    words = ["--settings", json.dumps(settings), "--comparisons", document]
+    words += ["--training-reports", str(results / "models/dpo/main/training.json")]
+    variant_overview.main([*words, "--overview", str(results / "statistics/variants.json")])
+    usage = results / "usage"
+    write_attempt(usage, "train_sft", 1, status="failed")
+    write_attempt(usage, "train_sft", 2, session="second")
+    write_gate(usage, "pilot", 0, 3, 3)
+    words = ["--usage", str(usage), "--metrics", str(results / "budget/automation.json")]
+    words += ["--gates", *(str(results / f"gates/{name}.json") for name in ("headroom", "claim"))]
+    automation.main(
+        [*words, "--qualities", *(str(results / f"{name}/qc.json") for name in ("pilot", "sft_data"))]
+    )
 
 
 def arm_files(results: Path, name: str, arms=RATES) -> list[str]:
@@ -209,6 +233,7 @@ def make_report(results: Path, drawn: Path | None = None) -> str:
         [
             *["--settings", json.dumps({"statistics": STATISTICS}), *comparisons],
             *["--registration", str(results / "statistics/preregistration.json")],
+            *["--variants", str(results / "statistics/variants.json")],
             *[
                 "--identity",
                 str(results / "base/model.json"),

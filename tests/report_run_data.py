@@ -108,9 +108,12 @@ def write_training(folder: Path, start: float, steps: int, dpo: bool) -> None:
         rows += [
             {"step": step, "epoch": 2 * step / steps, "name": name, "value": values[name]} for name in values
         ]
+    counted = {"examples": 8 * steps, "tokens_seen": 300 * steps, "best_dev_success": 0.7}
     folder.mkdir(parents=True)
     schemas.write_records(folder / "metrics.parquet", rows, schemas.TRAINING_METRICS)
-    write_json(folder / "training.json", {"stage": "training", "steps": steps, "first_step_loss": start})
+    write_json(
+        folder / "training.json", {"stage": "training", "steps": steps, "first_step_loss": start, **counted}
+    )
 
 
 def write_calibration(path: Path, items: list[dict]) -> None:

@@ -135,7 +135,7 @@ def test_a_filled_sheet_shows_that_the_scorer_is_wrong(run, tmp_path):
 
 def test_a_sheet_is_blind_and_drawn_by_outcome_and_type(run, tmp_path):
     rows = make_sheet(run, tmp_path / "sheet.csv")
-    assert rows[0].keys() == {"record_id", "type", "instruction", "response", "success"}
+    assert rows[0].keys() == {"record_id", "type", "instruction", "response", "success", "minutes"}
     assert len(rows) == len({row["record_id"] for row in rows}) == 80
     assert all(row["success"] == "" and row["instruction"].startswith("Do number") for row in rows)
     arms = read_answers(files(run, "scores"), files(run, "responses"))

@@ -2,7 +2,7 @@
 
 python -m workflow_scripts.report_tables --settings '{"statistics": {...}}' --identity base/model.json
     --items test.parquet --scores ARM/scores.parquet ... --responses ARM/responses.parquet ...
-    --comparisons comparisons.json --registration preregistration.json
+    --comparisons comparisons.json --registration preregistration.json --variants variants.json
     --metrics FILE.json ... --gates FILE.json ...
     --training-reports training.json ... --training-metrics metrics.parquet ...
     --records FILE.parquet ... --tables tables/arms.csv tables/types.csv ...
@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 
 from workflow_scripts.core import (
+    report_automation,
     report_data_evidence,
     report_evidence,
     report_numbers,
@@ -26,7 +27,7 @@ from workflow_scripts.core.outputs import guarded
 from workflow_scripts.core.report_columns import TABLES, write_table
 from workflow_scripts.core.runtime import job
 
-FILES = ("identity", "items", "comparisons", "registration")
+FILES = ("identity", "items", "comparisons", "registration", "variants")
 LISTS = (
     "scores",
     "responses",
@@ -69,7 +70,7 @@ def make_tables(arguments: argparse.Namespace) -> dict[str, list[dict]]:
 
     primary = json.loads(arguments.settings)["statistics"]["primary"]
     identity, document = read_json(arguments.identity), read_json(arguments.comparisons)
-    registration = read_json(arguments.registration)
+    registration, variants = read_json(arguments.registration), read_json(arguments.variants)
     reports, gates = read_all(arguments.metrics), read_all(arguments.gates)
     alpha = 1 - document["confidence"]
     arms = read_scored_arms(arguments.scores)
@@ -93,6 +94,7 @@ def make_tables(arguments: argparse.Namespace) -> dict[str, list[dict]]:
         files += getattr(arguments, name.replace("-", "_")) if name != "tables" else []
     audit, calibration = reports["evaluation/audit"], reports["critic/calibration"]
     statistics = {"statistics/comparisons": document, "statistics/preregistration": registration}
+    statistics["statistics/variants"] = variants
     return {
         "arms": report_tables.arm_rows(arms, alpha),
         "types": report_tables.type_rows(arms, alpha),
@@ -122,6 +124,7 @@ def make_tables(arguments: argparse.Namespace) -> dict[str, list[dict]]:
             audit, document, registration, reports["gates/error_rates"], primary
         ),
         **report_data_evidence.data_tables(reports),
+        **report_automation.tables(variants, reports["budget/automation"]),
     }
 
 

@@ -58,6 +58,19 @@ def _variant(name: str, settings: dict, document: dict, training: dict) -> dict:
     }
 
 
+def variant_use(by_job: dict[str, dict], name: str) -> dict:
+    """{gpu_seconds, dollars, jobs}: what a variant's own jobs used, from a ledger's entries by job.
+
+    Its jobs are those whose part is the variant (training) or its arm (answers on dev and test, repeats).
+    """
+    own = []
+    for job, used in by_job.items():
+        if job == f"train_dpo {name}" or f"dpo-{name}" in job.partition(" ")[2].split("/"):
+            own.append(used)
+    sums = {field: sum(used[field] for used in own) for field in ("gpu_seconds", "dollars")}
+    return {**sums, "jobs": len(own)}
+
+
 def overview(settings: dict, document: dict, trainings: dict[str, dict]) -> dict:
     """Every variant, the main one first, the others by name.
 

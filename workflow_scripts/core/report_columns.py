@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.report_automation_columns import AUTOMATION_TABLES
 from workflow_scripts.core.report_cells import Column, parse
 from workflow_scripts.core.report_evidence_columns import EVIDENCE_TABLES
 
@@ -156,6 +157,7 @@ TABLES = {
     ),
     "files": (Column("file", "File", "code"), Column("sha256", "SHA-256", "code")),
     **EVIDENCE_TABLES,
+    **AUTOMATION_TABLES,
 }
 
 

@@ -174,6 +174,31 @@ AUDIT = {
     "label_kappa": "Cohen’s kappa of scorer and people: 1 is full agreement, 0 is chance.",
     "label_lift": "The lift as people’s labels correct it, points.",
 }
+EDITS = {
+    "never_edited_rate": "Generated records that nobody edited, of all of them.",
+    "edited_records": "Records that people edited.",
+    "dropped_records": "Records that people dropped.",
+    "replaced_instructions": "Instructions that people wrote anew.",
+    "replaced_responses": "Responses that people wrote anew.",
+    "accepted_before": "Records that the critic accepted, before the edits.",
+    "accepted_after": "Records accepted after the edits: an editor’s text stands for the critic’s verdict.",
+    "edit_minutes": "Minutes that the edits took, as far as they say so.",
+    "edits_without_minutes": "Edits that do not say how long they took.",
+}
+AUTOMATION = {
+    "jobs_without_help_rate": "Jobs that ran without an override and that nobody had to start again.",
+    "jobs_retried_by_hand": "Jobs that failed, or were killed, in one session and were made in a later one.",
+    "jobs_retried_automatically": "Jobs that were tried again within one session.",
+    "gates_overridden": "Gates that said stop or pause and were let pass.",
+    "records_never_edited_rate": "Generated records that nobody edited.",
+    "human_minutes": "Minutes of people: edits and labels, as far as these say how long they took.",
+    "edit_minutes": "Minutes that edits of records took.",
+    "label_minutes": "Minutes that labels of answers took.",
+    "pieces_without_minutes": "Edits and labels that do not say how long they took.",
+    "human_minutes_per_1000_records": "Minutes of people for each 1,000 generated records.",
+    "first_attempt_pass_rate": "Gates on data that passed when they were first judged.",
+    "sessions": "Sessions in which a job of the run was tried.",
+}
 # By how the names of the files begin.
 FILES = {
     "base/guard": GUARD,
@@ -188,6 +213,8 @@ FILES = {
     "gates/error_rates": ERROR_RATES,
     "preferences/": PAIRS,
     "evaluation/": AUDIT,
+    "edits/": EDITS,
+    "budget/automation": AUTOMATION,
 }
 
 

@@ -25,6 +25,7 @@ CONTENTS = (
     ("gates", "Gates"),
     ("types", "By type of item"),
     ("differences", "Where the arms differ"),
+    ("variants", "DPO variants"),
     ("items", "Test items"),
     ("base", "The base model"),
     ("data", "Generated data"),
@@ -32,6 +33,7 @@ CONTENTS = (
     ("critic", "The critic"),
     ("pairs", "Preference pairs"),
     ("training", "Training"),
+    ("automation", "What people did"),
     ("provenance", "Provenance"),
     ("reproduce", "Reproduce it"),
 )

@@ -1,7 +1,8 @@
 """People's labels of answers, read from CSV or JSONL, and how far the scorer agrees with them.
 
 A row names an answer, by `record_id` (of its response: tells nobody which arm it is) or by `item_id` and
-`arm`, and says in `success` whether it is right. Rows with an empty `success` were not labelled.
+`arm`, and says in `success` whether it is right. Rows with an empty `success` were not labelled. `minutes`,
+if it is there, is how long the label took.
 """
 
 import csv
@@ -22,6 +23,7 @@ from workflow_scripts.core.evaluation.scored_answers import Answers
 WORDS = {"true": True, "yes": True, "right": True, "1": True}
 WORDS |= {"false": False, "no": False, "wrong": False, "0": False}
 UNLABELLED = -1
+NO_MINUTES = {"minutes": 0.0, "without_minutes": 0}
 
 
 def _decoded(path) -> str:
@@ -67,6 +69,28 @@ def _success(path, place: str, value) -> bool | None:
         remedy = "write true or false (or 1 and 0, yes and no), or leave it empty"
         raise InputError(file=path, field=f"{place}, success", value=word[:60], remedy=remedy)
     return WORDS[word] if word else None
+
+
+def label_minutes(path) -> dict:
+    """The minutes that the labels of a file took together, and how many labels do not say how long.
+
+    InputError names the row whose minutes are no number from 0 on.
+    """
+    minutes, without = 0.0, 0
+    for place, row in _rows(path):
+        if _success(path, place, row.get("success")) is None:
+            continue
+        value = row.get("minutes")
+        stated = "" if value is None else str(value).strip()
+        try:
+            taken = float(stated or 0)
+        except ValueError:
+            taken = -1.0
+        if not 0 <= taken < float("inf"):
+            remedy = "write the minutes that the label took, or leave it empty"
+            raise InputError(file=path, field=f"{place}, minutes", value=stated[:60], remedy=remedy)
+        minutes, without = minutes + taken, without + (stated == "")
+    return {"minutes": minutes, "without_minutes": without}
 
 
 def _named(path, place: str, row: dict, answers: dict) -> tuple[str, int]:

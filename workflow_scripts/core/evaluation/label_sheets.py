@@ -7,7 +7,7 @@ import numpy as np
 from workflow_scripts.core.evaluation.scored_answers import Answers
 from workflow_scripts.core.hashing import sha256_text
 
-COLUMNS = ("record_id", "type", "instruction", "response", "success")
+COLUMNS = ("record_id", "type", "instruction", "response", "success", "minutes")
 MOST_CHARACTERS = 20_000
 
 
@@ -33,8 +33,9 @@ def chosen_places(answers: Answers, count: int) -> list[int]:
 
 
 def sheet_rows(arms: dict[str, Answers], instructions: dict[str, str], rows: int) -> list[dict]:
-    """At most `rows` answers, as many from each arm, by their record ids; `success` is left to be filled in.
+    """At most `rows` answers, as many from each arm, by their record ids.
 
+    `success` and `minutes` are left to be filled in.
     Nothing in a row tells the arm or the outcome, and rows are in the order of a hash.
     """
     found = []
@@ -50,6 +51,7 @@ def sheet_rows(arms: dict[str, Answers], instructions: dict[str, str], rows: int
                     "instruction": instructions[answers.item_ids[place]],
                     "response": response,
                     "success": "",
+                    "minutes": "",
                 }
             )
     return sorted(found, key=lambda row: sha256_text(row["record_id"]))
