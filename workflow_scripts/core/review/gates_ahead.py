@@ -61,14 +61,12 @@ def _gate(graph: Graph, job: Job, settings: dict) -> GateAhead:
 
 
 def _foreseen(graph: Graph, job: Job, settings: dict) -> dict | None:
-    """The gate judged on the metrics that are there, if none of them would be made again."""
+    """The gate judged on the metrics that are there; None if some are not, or would be made again."""
     metrics = [file for file in job.inputs if file != job.script]
-    makers = [graph.maker.get(file) for file in metrics]
-    if any(maker is None or maker.needs_run for maker in makers) or not all(
-        map(Path.exists, map(Path, metrics))
-    ):
+    makers = [graph.maker[file] for file in metrics if file in graph.maker]
+    if any(maker.needs_run for maker in makers):
         return None
     try:
         return judge(settings["name"], settings["criteria"], settings["override"], metrics)
-    except InputError as error:
-        return {"decision": "stop", "rule": str(error)}
+    except InputError:  # its inputs are no metrics that can be judged here
+        return None

@@ -21,7 +21,7 @@ from workflow_scripts.core.review.history import Since, modules_of
 # Not *.j2: those are inputs of the summary page, which a change of this page must not make again.
 PAGE, SCRIPT = "review/page.html.jinja", "tables.js"
 DIGEST_LENGTH, SHOWN_DIGEST = 64, 12
-SHOWN_FILES = 6
+SHOWN_FILES, SHOWN_CHANGES = 6, 12
 SHOWN_VALUE = 160
 
 
@@ -61,9 +61,24 @@ def _subjects(job: Job, reason: Reason, since: Since | None) -> list[tuple[str, 
         return [(", ".join(changed_modules(job, since)), None)]
     if reason.kind in ("missing", "incomplete", "forced", "command"):
         return [("", None)]
+    if reason.kind == "inputs":
+        return [(_input_summary(reason), None)]
     if reason.changes:
         return [(change.field or ", ".join(reason.items), change) for change in reason.changes]
     return [(item, None) for item in reason.items]
+
+
+def _input_summary(reason: Reason) -> str:
+    """How many files were added or removed, and the first of each: `2 added (shard-002.parquet, …)`."""
+    sides = {
+        "added": [change.field for change in reason.changes if change.new],
+        "removed": [change.field for change in reason.changes if change.old],
+    }
+    return ", ".join(
+        f"{len(files)} {how} ({files[0]}{', …' if len(files) > 1 else ''})"
+        for how, files in sides.items()
+        if files
+    )
 
 
 def _plain(change: Change) -> Change:
@@ -174,6 +189,7 @@ def render(templates, names: Mapping) -> str:
         "by_rule": lambda jobs: grouped(jobs, lambda job: job.rule),
         "changed_modules": changed_modules,
         "makers": makers,
+        "shown_changes": SHOWN_CHANGES,
         "shown_files": SHOWN_FILES,
         "slices": slices,
         "state_line": diagrams.count_line,
