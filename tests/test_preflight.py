@@ -155,7 +155,7 @@ def test_a_pod_that_is_ready_passes_and_what_was_found_is_kept(pod, tmp_path):
     result = pod(gpus={"count": 2})
     assert result.returncode == 0, result.stderr
     found = json.loads((tmp_path / "preflight.json").read_text())["found"]
-    assert found.keys() == {"GPU", "memory", "model", "disk", "volume", "price"}
+    assert found.keys() == {"GPU", "memory", "conda", "model", "disk", "volume", "price"}
     assert found["GPU"].startswith("2 x NVIDIA H100 80GB HBM3, 84.9 GB free (75.6 GB needed), CUDA 13.0")
     assert found["price"].startswith(
         "$2.69 an hour, as the catalogue or budget.price says; $60.00 to $120.00"
@@ -242,6 +242,16 @@ def test_environments_need_room_until_they_are_there(situation, tmp_path):
     assert ", environments 30.0 GB" in preflight.check_disk(situation, 0)
     (tmp_path / "environments/abc/conda-meta").mkdir(parents=True)
     assert ", environments" not in preflight.check_disk(situation, 0)
+
+
+def test_no_conda_where_jobs_run_in_its_environments(situation, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert preflight.check_conda(situation) == "not used"
+    situation = replace(situation, environments=tmp_path / "environments")
+    with pytest.raises(InputError, match="conda = 'not on PATH': run profiles/runpod/bootstrap.sh"):
+        preflight.check_conda(situation)
+    conda = write_command(tmp_path, "conda", "exit 0")
+    assert preflight.check_conda(situation).startswith(f"{conda}, environments in ")
 
 
 @pytest.fixture

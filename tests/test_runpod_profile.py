@@ -1,5 +1,6 @@
 """profiles/runpod reads the pod when Snakemake starts: its GPUs, and the CPUs that it has a right to."""
 
+import os
 import re
 import subprocess
 import sys
@@ -117,10 +118,33 @@ def test_only_a_look_at_the_plan_does_without_conda(tmp_path, monkeypatch, argum
     assert pod.deployment(arguments) == "conda"
 
 
+BLOCKER = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {names}:
+            raise ModuleNotFoundError(f"{{name}} is not in Snakemake's environment on a pod")
+sys.meta_path.insert(0, Blocker())
+"""
+
+
 @pytest.mark.slow
-def test_the_profile_plans_the_run_on_a_machine_without_gpu_or_conda(make_pod):
+def test_on_a_pod_snakemake_and_preflight_need_no_package_that_models_need(make_pod, tmp_path):
     make_pod(0, cpus=3)
-    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/runpod", "--dry-run"]
-    result = subprocess.run(command, capture_output=True, text=True)
+    text = Path("profiles/runpod/bootstrap.sh").read_text()
+    names = set(re.search(r"^MODEL_PACKAGES='(.+)'$", text, re.MULTILINE)[1].split("|"))
+    assert "torch" in names and len(names) > 5
+    (tmp_path / "sitecustomize.py").write_text(BLOCKER.format(names=names))
+    variables = os.environ | {"PYTHONPATH": str(tmp_path)}
+
+    def run(*arguments):
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, env=variables, capture_output=True, text=True)
+
+    assert "not in Snakemake's environment" in run("-c", "import torch").stderr
+    assert (
+        run("-c", "import workflow_scripts.core.preflight, workflow_scripts.core.hub_access").returncode == 0
+    )
+    result = run("-m", "snakemake", "--profile", "profiles/runpod", "--dry-run")
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     assert re.search(r"^all +1$", result.stdout, re.MULTILINE)

@@ -53,6 +53,7 @@ def main(argv=None) -> None:
         checks = {
             "GPU": preflight.check_gpu,
             "memory": preflight.check_memory,
+            "conda": preflight.check_conda,
             "model": model,
             "disk": lambda situation: preflight.check_disk(situation, download),
             "volume": preflight.check_volume,

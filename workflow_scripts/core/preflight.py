@@ -120,6 +120,17 @@ def check_memory(situation: Situation) -> str:
     return f"{_gb(available)} available ({_gb(needed)} needed)"
 
 
+def check_conda(situation: Situation) -> str:
+    """Conda is there, where jobs are to run in its environments."""
+    if situation.environments is None:
+        return "not used"
+    found = shutil.which("conda")
+    if found is None:
+        remedy = "run profiles/runpod/bootstrap.sh, then source profiles/runpod/environment.sh"
+        raise InputError(field="conda", value="not on PATH", remedy=remedy)
+    return f"{found}, environments in {situation.environments}"
+
+
 def _existing(path: Path) -> Path:
     path = path.absolute()
     return next(place for place in (path, *path.parents) if place.exists())
