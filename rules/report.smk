@@ -107,7 +107,7 @@ rule summary_page:
         module=as_py_module(),
         code=code_digest("workflow_scripts/summary_page.py"),
         environment=environment_digest("envs/analysis.yaml"),
-        settings=canonical_json({"config": REPORT_CONFIG, "code": stage_code()}),
+        settings=canonical_json({"config": REPORT_CONFIG, "code": stage_code(), "dropped": DROPPED}),
     shell:
         "python -m {params.module} --settings {params.settings:q} --comparisons {input.comparisons:q}"
         " --gates {input.gates:q} --tables {input.tables:q} --figures {input.figures:q}"

@@ -53,6 +53,7 @@ def main(argv=None) -> None:
             gates={path.stem: json.loads(path.read_text(encoding="utf-8")) for path in arguments.gates},
             config=settings["config"],
             code=settings["code"],
+            dropped=settings.get("dropped", ()),
             results_link=Path(os.path.relpath(results, arguments.page.parent)).as_posix(),
         )
         templates = next(path.parent for path in arguments.templates if path.name == report_page.PAGE)

@@ -148,8 +148,11 @@ def commits(tables: dict[str, list[dict]]) -> list[str]:
     return list(dict.fromkeys(stated))
 
 
-def page_content(tables, figures, captions, document, gates, config, code, results_link) -> dict:
-    """All names that the templates use, from parsed files; `gates` {name: gate file}, `claim` among them."""
+def page_content(tables, figures, captions, document, gates, config, code, results_link, dropped=()) -> dict:
+    """All names that the templates use, from parsed files; `gates` {name: gate file}, `claim` among them.
+
+    `dropped`: the variants that were left out to keep the budget's cap.
+    """
     primary = config["statistics"]["primary"]
     entry = report_answer.primary_entry(document, primary)
     sources = [row["source"] for row in tables["metrics"]]
@@ -164,6 +167,7 @@ def page_content(tables, figures, captions, document, gates, config, code, resul
         "config": config,
         "config_text": config_text(config),
         "contents": CONTENTS,
+        "dropped": dropped,
         "figures": figures,
         "lift_sources": [name for name in dict.fromkeys(sources) if name.startswith("dev_evaluation/")],
         "measured": measured(tables["numbers"]),
