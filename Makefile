@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo run verify diff share preflight smoke evaluation-dry-run pod-run review report plan cost gates performance benchmark-compare benchmark-deduplication benchmark-engines dag demo-base test test-integration test-slurm environments lint clean setup
+.PHONY: help demo run verify diff share preflight smoke evaluation-dry-run pod-run review report plan cost gates performance benchmark-compare benchmark-deduplication benchmark-training benchmark-engines dag demo-base test test-integration test-gpu test-slurm environments lint clean setup
 
 # May be given on the command line: make demo SEED=2 RESULTS=results-seed-2 CORES=4 CONFIG="a.yaml b.yaml" ARGS=--dry-run
 CORES ?=
@@ -120,6 +120,9 @@ benchmark-engines: $(INSTALLED_DEV) $(INSTALLED_VLLM)  ## generate and judge thr
 benchmark-deduplication: $(INSTALLED_DEV)  ## deduplicate a million synthetic records: time, memory, recall (minutes)
 	@$(VENV)/bin/python -m benchmarks.deduplication
 
+benchmark-training: $(INSTALLED_DEV)  ## time SFT and DPO against plain TRL scripts on the embedded base (minutes)
+	@$(VENV)/bin/python -m benchmarks.training_throughput $(ARGS)
+
 performance: $(INSTALLED)  ## write docs/performance.md from the last run's benchmarks
 	@$(VENV)/bin/python -m workflow_scripts.performance_table --benchmarks $(BENCHMARKS) \
 		--sessions $(RESULTS)/sessions --table docs/performance.md
@@ -132,6 +135,9 @@ test: lint  ## check the style and run the tests
 
 test-integration: $(INSTALLED_DEV)  ## go through make demo in a fresh clone
 	@$(VENV)/bin/python -m pytest -m integration $(ARGS)
+
+test-gpu: $(INSTALLED_DEV)  ## run the tests that need a CUDA device; without one they are skipped, with the reason
+	@$(VENV)/bin/python -m pytest -m gpu -rs $(ARGS)
 
 test-slurm: $(INSTALLED_SLURM)  ## run the workflow on a real Slurm with two emulated nodes (root, Debian or Ubuntu)
 	@$(VENV)/bin/python -m pytest -m slurm $(ARGS)
