@@ -1,8 +1,8 @@
 """A local stand-in for conda-forge and for CUDA: what the environments name, from this machine and its CPU.
 
 The environment files themselves are deployed as they are. conda-forge is a directory with two packages, pip
-and Python (this machine's interpreter); what only a GPU needs are empty wheels of the pinned version, and vLLM
-is its CPU build under the pinned name. Everything else comes from the package index.
+and Python (this machine's interpreter); what only a GPU needs are empty wheels of the pinned version, and
+vLLM is its CPU build under the pinned name. Everything else comes from the package index.
 """
 
 import asyncio

@@ -1,0 +1,1 @@
+"""A real Slurm on one machine, with emulated nodes, for the tests."""

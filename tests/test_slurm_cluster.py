@@ -1,0 +1,157 @@
+"""profiles/slurm on a real Slurm with two emulated nodes: the smallest workflow, and nodes lost at work.
+
+Run by make test-slurm, as root on Debian or Ubuntu.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import TINY
+from tests.slurm.cluster import Cluster, query, reason_to_skip, wait_for
+
+SKIP = reason_to_skip()
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.timeout(3600),
+    pytest.mark.skipif(SKIP is not None, reason=SKIP or ""),
+]
+SHARD = "results/generation/shard-001.parquet"
+SFT = "results/models/sft/adapter_model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    subprocess.run([Path(__file__).parent / "slurm" / "install.sh"], check=True)
+    # The path of a socket has a limit that pytest's own directories come near.
+    directory = Path(tmp_path_factory.mktemp("s"))
+    with Cluster(directory / "c") as running:
+        yield running
+
+
+@pytest.fixture
+def copy(finished_run, tmp_path):
+    """A copy of a finished local run, modification times kept."""
+    target = tmp_path / "run"
+    subprocess.run(["cp", "-a", "--reflink=auto", str(finished_run), str(target)], check=True)
+    return target
+
+
+def start(directory: Path, *arguments: str, profile="profiles/slurm") -> subprocess.Popen:
+    """Starts Snakemake on a shipped profile; on Slurm with this environment's packages and quick polling."""
+    command = [sys.executable, "-m", "snakemake", *arguments, "--profile", profile]
+    if profile == "profiles/slurm":
+        command += ["--software-deployment-method", "env-modules"]
+        command += ["--slurm-init-seconds-before-status-checks", "1"]
+    python = Path(sys.executable).parent
+    with (directory / "output").open("w") as output:
+        return subprocess.Popen(
+            [*command, "--configfile", TINY],
+            cwd=directory,
+            env=os.environ | {"PATH": f"{python}{os.pathsep}{os.environ['PATH']}"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def finish(running: subprocess.Popen, directory: Path) -> str:
+    """Waits for Snakemake, which must succeed; what it printed."""
+    assert running.wait() == 0, (directory / "output").read_text()[-6000:]
+    return (directory / "output").read_text()
+
+
+def node_of(module: str) -> str | None:
+    """The node on which a module of the workflow runs, from the environment of its process."""
+    for process in psutil.process_iter():
+        try:
+            if process.cmdline()[1:3] == ["-m", f"workflow_scripts.{module}"]:
+                return process.environ().get("SLURMD_NODENAME")
+        except (psutil.Error, OSError):
+            continue
+    return None
+
+
+def lose_the_node_at_work(cluster: Cluster, module: str, sign) -> str:
+    """Kills the node of a module when `sign()` shows it at work; starts it when Slurm has it as down."""
+    node = wait_for(lambda: node_of(module), 600)
+    wait_for(sign, 600)
+    cluster.kill_node(node)
+    assert node_of(module) is None
+    wait_for(lambda: any("down" in line for line in query("sinfo", "-h", "-n", node, "-o", "%T")), 120)
+    cluster.start_node(node)
+    return node
+
+
+def test_a_node_lost_in_the_middle_of_a_shard_changes_no_byte(cluster, copy, finished_run):
+    log = copy / "logs/generate_shard-001.log"
+    for path in (copy / SHARD, log):
+        path.unlink()
+    running = start(copy, SHARD)
+    lose_the_node_at_work(cluster, "generate", lambda: log.exists() and "instructions: " in log.read_text())
+    assert not (copy / SHARD).exists()
+    finish(running, copy)
+    assert (copy / SHARD).read_bytes() == (finished_run / SHARD).read_bytes()
+
+
+def test_a_node_lost_in_the_middle_of_a_training_changes_no_byte(cluster, copy, tmp_path):
+    """A longer training than that of the smallest workflow, so that it has checkpoints to go on from."""
+    longer = ("--config", "sft={epochs: 6}")
+    undisturbed = tmp_path / "undisturbed"
+    shutil.copytree(copy, undisturbed, symlinks=True)
+    finish(start(undisturbed, SFT, *longer, profile="profiles/local"), undisturbed)
+    running = start(copy, SFT, *longer)
+    state = copy / "results/models/sft/.state"
+    lose_the_node_at_work(cluster, "train_sft", lambda: any(state.glob("*/checkpoint-*/complete")))
+    assert any(state.glob("*/checkpoint-*/complete")) and not (copy / SFT).exists()
+    finish(running, copy)
+    for name in ("adapter_model.safetensors", "training.json", "metrics.parquet"):
+        made, expected = ((run / SFT).with_name(name).read_bytes() for run in (copy, undisturbed))
+        assert made == expected, name
+
+
+def test_the_smallest_workflow_ends_in_the_files_of_a_local_run(cluster, copy, finished_run):
+    for name in ("results", "reports", "logs", "benchmarks", ".snakemake"):
+        kept = [path for path in (copy / name).iterdir() if path.name in ("captions", "templates")]
+        for path in set((copy / name).iterdir()) - set(kept):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    output = finish(start(copy), copy)
+    assert "rule generate_shard" in output and "localrule gate_claim" in output
+    patterns = ("**/*.parquet", "models/**/*.safetensors", "statistics/*.json", "gates/*.json")
+    local = {
+        path.relative_to(finished_run): path.read_bytes()
+        for pattern in patterns
+        for path in (finished_run / "results").glob(pattern)
+    }
+    assert len(local) > 40
+    assert [str(name) for name, data in local.items() if (copy / name).read_bytes() != data] == []
+
+
+def test_a_gpu_job_is_given_a_gpu_and_another_is_not(cluster, copy):
+    """What Slurm was asked for, job by job, and what a job sees of it."""
+    probe = "env | grep -E '^CUDA_VISIBLE_DEVICES=' > {log:q} || true"
+    (copy / "Probe").write_text(
+        "rule all:\n    input: 'with', 'without'\n"
+        f"rule respond:\n    output: touch('with')\n    log: 'with.log'\n    resources: gpu=1\n"
+        f'    shell: "{probe}"\n'
+        f"rule merge_sft:\n    output: touch('without')\n    log: 'without.log'\n    shell: \"{probe}\"\n"
+    )
+    running = start(copy, "--snakefile", "Probe", "--slurm-keep-successful-logs")
+    asked = {}
+
+    def all_asked():
+        lines = query("squeue", "-h", "-t", "all", "-o", "%k|%b|%m|%l|%c")
+        asked.update({line.split("|")[0]: line.split("|")[1:] for line in lines})
+        return {"rule_respond", "rule_merge_sft"} <= asked.keys()
+
+    wait_for(all_asked, 300)
+    finish(running, copy)
+    assert asked["rule_respond"][0].startswith("gres:gpu:1") or asked["rule_respond"][0] == "gpu:1"
+    assert asked["rule_respond"][1:] == ["120000M", "12:00:00", "8"]
+    assert asked["rule_merge_sft"] == ["N/A", "180000M", "4:00:00", "4"]
+    assert (copy / "with.log").read_text() == "CUDA_VISIBLE_DEVICES=0\n"
+    assert (copy / "without.log").read_text() == ""
