@@ -80,6 +80,8 @@ report: $(INSTALLED)  ## build Snakemake's own report of the last run
 review: $(INSTALLED)  ## a page of what would run, why, at what cost and behind which gates (reports/review/); runs nothing
 	@$(VENV)/bin/python -m workflow_scripts.review --pages $(REPORTS)/review -- $(SNAKEMAKE) $(ARGS)
 
+dag: review  ## the graphs of rules and jobs as SVG and as Mermaid text, beside that page
+
 # No conda here: a look at the machine must not wait for environments, and needs none.
 preflight: $(INSTALLED)  ## look at this machine before money is spent: GPU, driver, memory, disk, volume, model, token, price
 	@$(SNAKEMAKE) --software-deployment-method env-modules --quiet all --forcerun preflight $(ARGS) \
