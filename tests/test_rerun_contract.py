@@ -16,11 +16,19 @@ import pytest
 import yaml
 
 from tests.conftest import TINY, copy_sources, run_snakemake
+from workflow_scripts.core import edits, schemas
 from workflow_scripts.core.code_digest import imports_of
 
 pytestmark = pytest.mark.slow
 VARIANT = "beta-0.3"  # one that no other arm depends on
 REGISTRATION = "results/statistics/preregistration.json"
+# Jobs that wait for a file, and are not made again when it changes.
+ANCIENT = {
+    "respond": {REGISTRATION},
+    "sentinels": {"results/budget/gate-plan.json"},
+    "generate_shard": {"results/budget/gate-pilot.json"},
+    "sample_candidates": {"results/budget/gate-sft.json"},
+}
 
 
 @dataclass(frozen=True)
@@ -44,9 +52,7 @@ def jobs_in(text: str) -> set[Job]:
         inputs, outputs = (
             frozenset(found[1].replace(" (update)", "").split(", ") if found else ()) for found in files
         )
-        # Answers wait for the registration, but an amendment of it makes none of them again.
-        if rule == "respond":
-            inputs -= {REGISTRATION}
+        inputs -= ANCIENT.get(rule, set())
         if rule != "all":
             jobs.add(Job(rule, inputs, outputs))
     return jobs
@@ -69,6 +75,11 @@ def with_downstream(jobs: set[Job], graph: set[Job]) -> set[Job]:
         if not more:
             return found
         found |= more
+
+
+def planned_anew(graph: set[Job]) -> set[Job]:
+    """The plan and the projections of what the run costs: they follow from all sizes of the configuration."""
+    return {job for job in graph if job.rule in ("plan_budget", "calibrate_budget")}
 
 
 def modules_of_rules() -> dict[str, str]:
@@ -176,7 +187,7 @@ def test_changing_a_variant_s_beta_reruns_that_variant_alone(copy, graph):
     found = dry_run(copy)
     trained = {job for job in graph if job.rule == "train_dpo" and VARIANT in str(job.outputs)}
     assert len(trained) == 1
-    assert found == with_downstream(trained, graph)
+    assert found == with_downstream(trained | planned_anew(graph), graph)
     assert {job for job in found if job.rule.startswith(("train", "merge"))} == {
         job for job in graph if job.rule in ("train_dpo", "merge_dpo") and VARIANT in str(job.outputs)
     }
@@ -189,7 +200,7 @@ def test_asking_more_items_again_reruns_no_answer_and_no_training(copy, graph):
     (copy / TINY).write_text(f"{text}evaluation:\n  repeats: {{items: 12}}\n")
     asked_again = {job for job in graph if job.rule == "respond_again"}
     assert len(asked_again) == 4
-    assert dry_run(copy) == with_downstream(asked_again, graph)
+    assert dry_run(copy) == with_downstream(asked_again | planned_anew(graph), graph)
 
 
 def test_one_more_shard_makes_one_job_and_what_follows(copy):
@@ -197,7 +208,8 @@ def test_one_more_shard_makes_one_job_and_what_follows(copy):
     found = dry_run(copy)
     made = {job for job in found if job.rule == "generate_shard"}
     assert len(made) == 1 and "002" in str(made)
-    assert found == with_downstream(made, dry_run(copy, "--forceall"))
+    graph_then = dry_run(copy, "--forceall")
+    assert found == with_downstream(made | planned_anew(graph_then), graph_then)
 
 
 def test_an_environment_s_comment_reruns_nothing_and_its_pin_reruns_its_rules(copy, graph):
@@ -251,7 +263,7 @@ def test_a_level_changed_after_the_responses_reruns_no_response_and_is_a_deviati
     rules = ("preregister", "compare", "evaluation_audit", "report_tables", "summary_page")
     direct = {job for job in graph if job.rule in rules}
     found = dry_run(copy)
-    assert found == with_downstream(direct, graph)
+    assert found == with_downstream(direct | planned_anew(graph), graph)
     assert not {job.rule for job in found} & {"respond", "respond_again", "score", "train_dpo"}
     result = run_snakemake(copy, "--cores", "2", "results/statistics/comparisons.json")
     assert result.returncode == 0, result.stdout[-3000:]
@@ -275,3 +287,40 @@ def test_a_failed_registration_leaves_the_earlier_one(copy):
     result = run_snakemake(copy, "--cores", "2", REGISTRATION)
     assert result.returncode != 0
     assert (copy / REGISTRATION).read_bytes() == before
+
+
+def test_adding_a_variant_trains_only_it(copy, graph):
+    """One seed more of the main variant: no pair, no candidate and no other arm is made again."""
+    edit(copy / TINY, "    beta-0.3:\n", "    main-seed-2: {like: main, seed: 2}\n    beta-0.3:\n")
+    found = dry_run(copy)
+    made = {job for job in found if job.rule in ("train_dpo", "merge_dpo", "respond", "score")}
+    assert len(made) == 4 and all("main-seed-2" in str(job.outputs) for job in made)
+    before = {"generate_shard", "sample_candidates", "select_pairs", "train_sft"}
+    assert not {job.rule for job in found} & before
+    assert {"preregister", "compare", "variant_overview"} <= {job.rule for job in found}
+    graph_then = dry_run(copy, "--forceall")
+    again = {job for job in graph_then if job.rule == "preregister"} | planned_anew(graph_then)
+    assert found == with_downstream(made | again, graph_then)
+
+
+def test_edits_are_applied_before_deduplication_and_make_nothing_again_that_comes_before(copy, graph):
+    """A file of edits on a finished run: what it changes is marked in the training data."""
+    shard = copy / "results/generation/shard-000.parquet"
+    accepted = next(row for row in schemas.read_records(shard, schemas.RECORDS) if row["accepted"])
+    line = {"record_id": accepted["record_id"], "action": "replace_response", "replacement": "owl, crow"}
+    (copy / "edits.jsonl").write_text(json.dumps({**line, "minutes": 2}) + "\n")
+    edit(copy / TINY, "  shard_size: 48\n", "  shard_size: 48\n  edits: edits.jsonl\n")
+    found = dry_run(copy)
+    graph_then = dry_run(copy, "--forceall")
+    direct = {job for job in graph_then if job.rule in ("apply_edits", "deduplicate")}
+    assert len(direct) == 2
+    assert found == with_downstream(direct | planned_anew(graph_then), graph_then)
+    assert not {job.rule for job in found} & {"pilot", "generate_shard", "critic_calibration"}
+    result = run_snakemake(copy, "--cores", "2", "results/sft_data/train.parquet")
+    assert result.returncode == 0, result.stdout[-3000:]
+    examples = schemas.read_records(copy / "results/sft_data/train.parquet", schemas.SFT_EXAMPLES)
+    marked = [row for row in examples if edits.edited(row)]
+    assert [row["completion"] for row in marked] == [" owl, crow"]
+    assert edits.edited(marked[0])["record_id"] == accepted["record_id"]
+    counted = json.loads((copy / "results/edits/edits.json").read_text())["metrics"]
+    assert counted["edited_records"] == {"value": 1.0, "n": 96} and counted["edit_minutes"]["value"] == 2
