@@ -6,8 +6,8 @@ from workflow_scripts.core.figures import FIGURES
 from workflow_scripts.core.report_columns import TABLES, read_table
 from workflow_scripts.core.report_descriptions import describe
 
-# What trainings and merges say of themselves is in the tables of identities and curves; sessions hold times, the ledger
-# and its projections have a page of their own, and the manifest lists files.
+# What trainings and merges say of themselves is in the tables of identities and curves; sessions hold times;
+# the ledger and its projections have a page of their own; the manifest lists files.
 OTHERS = ("models/", "sessions/", "budget/", "manifest")
 AUTOMATION = "budget/automation"  # counts, and no times
 
