@@ -12,9 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from tests.fake_pod import fake_gpus, on_path, write_command
-from workflow_scripts.core import machine, preflight
+from workflow_scripts.core import machine, preflight, preflight_storage
 from workflow_scripts.core.budget.catalogue import load_catalogue
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.preflight import main
@@ -98,18 +99,17 @@ class Result:
 
 @pytest.fixture
 def pod(tmp_path, monkeypatch, capfd):
-    """Runs preflight on a made-up pod; `gpus`: arguments of fake_gpus.
-
-    In this process, but for those that ask a hub: its address is read when its library is imported.
-    """
+    """Runs preflight on a made-up pod; `gpus`: arguments of fake_gpus. `alone`: in a process of its own."""
     (tmp_path / "volume").mkdir()
     fake_gpus(tmp_path / "bin")
     monkeypatch.setenv("PATH", on_path(tmp_path / "bin"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub/hub"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "hub/token"))
     for name in ("CUDA_VISIBLE_DEVICES", "HF_TOKEN", "RUNPOD_POD_ID"):
         monkeypatch.delenv(name, raising=False)
 
-    def run(gpus=None, plan=None, base=None, environment=None, hub=None, results=None):
+    def run(gpus=None, plan=None, base=None, environment=None, hub=None, results=None, alone=False):
         if gpus is not None:
             fake_gpus(tmp_path / "bin", **gpus)
         (tmp_path / "plan.json").write_text(json.dumps(PLAN | (plan or {})))
@@ -122,8 +122,10 @@ def pod(tmp_path, monkeypatch, capfd):
         for name, value in (environment or {}).items():
             monkeypatch.setenv(name, value)
         if hub is not None:
-            monkeypatch.setenv("HF_ENDPOINT", "http://{}:{}".format(*hub.server_address))
-        if base and "repo" in base:
+            address = "http://{}:{}".format(*hub.server_address)
+            monkeypatch.setenv("HF_ENDPOINT", address)
+            monkeypatch.setattr(constants, "ENDPOINT", address)  # read when the library was imported
+        if alone:
             command = [sys.executable, "-m", "workflow_scripts.preflight", *arguments]
             ended = subprocess.run(command, capture_output=True, text=True)
             result = Result(ended.returncode, ended.stdout + ended.stderr)
@@ -224,7 +226,7 @@ def situation(tmp_path):
 def test_a_disk_that_is_too_small_for_what_is_to_come(monkeypatch, situation):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**10, 9 * 10**9, 10**9))
     with pytest.raises(InputError) as error:
-        preflight.check_disk(situation, 5e8)
+        preflight_storage.check_disk(situation, 5e8)
     assert (
         "disk = '1.0 GB free': 1.5 GB are needed (4 merged models and records 1.0 GB, download 0.5 GB)"
         in str(error.value)
@@ -234,24 +236,24 @@ def test_a_disk_that_is_too_small_for_what_is_to_come(monkeypatch, situation):
 def test_merged_models_that_are_there_need_no_more_room(situation):
     (situation.results / "models").mkdir(parents=True)
     (situation.results / "models/sft-merged.json").write_text("{}")
-    assert "3 merged models" in preflight.check_disk(situation, 0)
+    assert "3 merged models" in preflight_storage.check_disk(situation, 0)
 
 
 def test_environments_need_room_until_they_are_there(situation, tmp_path):
     situation = replace(situation, environments=tmp_path / "environments")
-    assert ", environments 30.0 GB" in preflight.check_disk(situation, 0)
+    assert ", environments 30.0 GB" in preflight_storage.check_disk(situation, 0)
     (tmp_path / "environments/abc/conda-meta").mkdir(parents=True)
-    assert ", environments" not in preflight.check_disk(situation, 0)
+    assert ", environments" not in preflight_storage.check_disk(situation, 0)
 
 
 def test_no_conda_where_jobs_run_in_its_environments(situation, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert preflight.check_conda(situation) == "not used"
+    assert preflight_storage.check_conda(situation) == "not used"
     situation = replace(situation, environments=tmp_path / "environments")
     with pytest.raises(InputError, match="conda = 'not on PATH': run profiles/runpod/bootstrap.sh"):
-        preflight.check_conda(situation)
+        preflight_storage.check_conda(situation)
     conda = write_command(tmp_path, "conda", "exit 0")
-    assert preflight.check_conda(situation).startswith(f"{conda}, environments in ")
+    assert preflight_storage.check_conda(situation).startswith(f"{conda}, environments in ")
 
 
 @pytest.fixture
@@ -268,7 +270,7 @@ def small_volume(tmp_path):
 
 def test_a_full_volume(situation, small_volume):
     with pytest.raises(InputError) as error:
-        preflight.check_volume(replace(situation, results=small_volume / "results"))
+        preflight_storage.check_volume(replace(situation, results=small_volume / "results"))
     assert "write test = 'No space left on device': the volume is full, over its quota" in str(error.value)
     assert list(small_volume.iterdir()) == []
 
@@ -285,7 +287,7 @@ def test_results_on_the_disk_of_a_pods_container(pod):
 
 
 def test_a_repository_that_can_be_downloaded(pod, hub):
-    result = pod(base={"path": None, "repo": "lab/base", "revision": REVISION}, hub=hub)
+    result = pod(base={"path": None, "repo": "lab/base", "revision": REVISION}, hub=hub, alone=True)
     assert result.returncode == 0, result.stderr
     assert "model: lab/base@01234567 can be downloaded, 0.0 GB" in result.stderr  # not the pickle
 
@@ -325,7 +327,7 @@ def test_a_revision_that_is_not_there(pod, hub):
 
 def test_no_network(pod):
     base = {"path": None, "repo": "lab/base", "revision": REVISION}
-    line = refusal(pod(base=base, environment={"HF_ENDPOINT": "http://127.0.0.1:9"}))
+    line = refusal(pod(base=base, environment={"HF_ENDPOINT": "http://127.0.0.1:9"}, alone=True))
     assert "not in the cache, and no hub can be reached" in line
 
 
@@ -333,7 +335,7 @@ def test_without_network_a_model_in_the_cache_is_enough(pod, tmp_path):
     snapshot = tmp_path / "hub/hub/models--lab--base/snapshots" / REVISION
     shutil.copytree("resources/demo_base", snapshot)
     base = {"path": None, "repo": "lab/base", "revision": REVISION}
-    result = pod(base=base, environment={"HF_ENDPOINT": "http://127.0.0.1:9"})
+    result = pod(base=base, environment={"HF_ENDPOINT": "http://127.0.0.1:9"}, alone=True)
     assert result.returncode == 0 and "model: lab/base@01234567 is in the cache" in result.stderr
 
 

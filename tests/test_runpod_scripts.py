@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.fake_pod import fake_gpus, write_command
-from workflow_scripts.core import preflight
+from workflow_scripts.core import preflight, preflight_storage
 
 SCRIPTS = REPOSITORY / "profiles/runpod"
 SECRET = "planted-secret-value"
@@ -170,7 +170,7 @@ def test_the_scripts_and_preflight_ask_for_the_same():
     text = (SCRIPTS / "bootstrap.sh").read_text()
     assert f"\nCUDA={preflight.PINNED_CUDA[0]} " in text
     local = next(line for line in text.splitlines() if line.startswith("LOCAL_GB="))
-    assert int(local.removeprefix("LOCAL_GB=").split()[0]) * 1e9 >= preflight.ENVIRONMENT_BYTES
+    assert int(local.removeprefix("LOCAL_GB=").split()[0]) * 1e9 >= preflight_storage.ENVIRONMENT_BYTES
 
 
 def test_caches_go_to_the_volume_and_the_pods_variables_into_every_shell(pod):

@@ -5,6 +5,7 @@ With secrets planted in the environment, which no file and no process title may 
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ import pytest
 from tests.conftest import TINY, copy_sources
 from tests.planted_secrets import SECRETS, ProcessTitles, files_with_a_secret
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 SHARDS = ("000", "001", "002", "003")
 OVERLAY = "generation: {shard_size: 24, shards: 4, shards_per_load: 2}\n"
 
@@ -52,6 +53,8 @@ def test_two_pods_share_the_shards_and_one_goes_on(clones):
     data = "sft_data/train.parquet"
     with ProcessTitles() as titles:
         finish(start(first, "../run", "../run/gates/pilot.json"))
+        # What one controller makes of the same beginning by itself, to compare with.
+        shutil.copytree(first.parent / "run", first.parent / "one")
         pair = [
             start(first, "../run", *(shard("../run", number) for number in SHARDS[:2])),
             start(second, "../run", *(shard("../run", number) for number in SHARDS[2:])),

@@ -35,7 +35,7 @@ def main(argv=None) -> None:
     """Run every check; refuse with one line for each that fails."""
     arguments = parse_arguments(argv)
     with job("preflight"):
-        from workflow_scripts.core import preflight
+        from workflow_scripts.core import preflight, preflight_storage
         from workflow_scripts.core.budget.catalogue import load_catalogue
 
         plan = json.loads(Path(arguments.plan).read_text(encoding="utf-8"))
@@ -53,10 +53,10 @@ def main(argv=None) -> None:
         checks = {
             "GPU": preflight.check_gpu,
             "memory": preflight.check_memory,
-            "conda": preflight.check_conda,
+            "conda": preflight_storage.check_conda,
             "model": model,
-            "disk": lambda situation: preflight.check_disk(situation, download),
-            "volume": preflight.check_volume,
+            "disk": lambda situation: preflight_storage.check_disk(situation, download),
+            "volume": preflight_storage.check_volume,
             "price": preflight.check_price,
         }
         for name, check in checks.items():
