@@ -17,7 +17,7 @@ import pytest
 from tests.conda.channel import write_channel, write_cpu_wheels
 from tests.conda.shim import write_base
 from tests.conftest import REPOSITORY, TINY, copy_sources
-from tests.test_environments import BEHIND_A_LIBRARY, DISTRIBUTIONS, RULES, direct, name_of
+from tests.test_environments import DISTRIBUTIONS, RULES, direct, name_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(2400)]
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
@@ -116,7 +116,7 @@ def deployed(tmp_path_factory) -> Deployment:
 @each_environment
 def test_an_environment_has_what_its_rules_import_and_nothing_of_the_controller(deployed, name):
     prefix = deployed.environments[name]
-    needed = direct(REPOSITORY / "envs" / f"{name}.yaml") | BEHIND_A_LIBRARY.keys() & {"accelerate"}
+    needed = direct(REPOSITORY / "envs" / f"{name}.yaml")
     modules = sorted(
         module
         for module, (distribution, *_) in DISTRIBUTIONS.items()
