@@ -1,4 +1,4 @@
-"""The review page in a real browser: the workflow's own at 70 jobs and at 500, read, sorted, filtered, by keyboard."""
+"""The review page in a real browser, at 70 jobs and at 500: read, sorted, filtered, by keyboard."""
 
 import os
 import re
@@ -49,14 +49,21 @@ def pages(tmp_path_factory):
     return {60: reviewed(small), 490: reviewed(large, large / "many.yaml")}
 
 
-@pytest.mark.parametrize("jobs", [60, 490])
-@pytest.mark.parametrize("width", [browser.DESKTOP, browser.PHONE])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("jobs", "width", "scheme"),
+    [
+        (60, browser.DESKTOP, "light"),
+        (60, browser.DESKTOP, "dark"),
+        (60, browser.PHONE, "light"),
+        (60, browser.PHONE, "dark"),
+        (490, browser.DESKTOP, "light"),
+    ],
+)
 def test_a_page_is_quiet_local_narrow_and_readable_by_everyone(chromium, pages, jobs, width, scheme):
     with browser.visit(chromium, pages[jobs] / "index.html", width=width, scheme=scheme) as visit:
         assert visit.console == [] and visit.foreign_requests == []
         assert browser.sideways_overflow(visit.page) == 0
-        if (jobs, width) != (490, browser.PHONE):
+        if jobs == 60:
             visit.page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
         assert browser.serious_findings(visit.page) == []
         counted = re.match(r"(\d+) of \1 jobs would run", visit.page.inner_text("h1"))
@@ -76,7 +83,8 @@ def test_text_in_drawings_is_large_enough_and_inside_its_box(chromium, pages, jo
                     for (const text of node.querySelectorAll("text")) {
                         const place = text.getBoundingClientRect();
                         sizes.push(place.height);
-                        if (place.left < box.left - 1 || place.right > box.right + 1) outside.push(text.textContent);
+                        const inside = place.left >= box.left - 1 && place.right <= box.right + 1;
+                        if (!inside) outside.push(text.textContent);
                     }
                 }
                 return {smallest: Math.min(...sizes), count: sizes.length, outside};
@@ -99,13 +107,12 @@ def test_tables_are_sorted_and_filtered(chromium, pages):
         assert rows.count() == everything
         heading = table.get_by_role("columnheader", name="Job")
         heading.get_by_role("button").press("Enter")
-        first = rows.first.inner_text()
-        assert heading.get_attribute("aria-sort") == "ascending" and "audit_pairs" in first
+        ascending = table.locator("tbody th").all_inner_texts()
+        assert heading.get_attribute("aria-sort") == "ascending"
+        assert [name.split()[0] for name in ascending] == sorted(name.split()[0] for name in ascending)
         heading.get_by_role("button").press("Space")
-        assert (
-            heading.get_attribute("aria-sort") == "descending"
-            and "train_sft_longer" in rows.first.inner_text()
-        )
+        assert heading.get_attribute("aria-sort") == "descending"
+        assert table.locator("tbody th").all_inner_texts() == ascending[::-1]
         table.get_by_role("columnheader", name="Place").get_by_role("button").click()
         places = [int(text) for text in table.locator("tbody td:first-child").all_inner_texts()]
         assert places == sorted(places)
