@@ -175,7 +175,7 @@ $(INSTALLED_SHARE): $(INSTALLED) requirements-share.txt
 	@$(PIP) -r requirements-share.txt -c constraints.txt
 	@touch $@
 
-$(INSTALLED_DEV): $(INSTALLED) requirements-dev.txt
+$(INSTALLED_DEV): $(INSTALLED_SHARE) requirements-dev.txt
 	@echo "Installing requirements-dev.txt into $(VENV)"
 	@$(PIP) -r requirements-dev.txt -c constraints.txt
 	@touch $@

@@ -141,7 +141,6 @@ def write_folder(folder) -> list[str]:
 
 
 def test_a_crate_describes_every_file_and_the_run(tmp_path):
-    pytest.importorskip("rocrate", reason="make share installs it: requirements-share.txt")
     from rocrate.rocrate import ROCrate
 
     names = write_folder(tmp_path)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.conftest import REPOSITORY
 from tests.verification_files import copy_run, flip_byte, run_files, run_module
 from workflow_scripts import verify
 from workflow_scripts.core import manifests
@@ -107,5 +108,7 @@ def test_snakemake_s_report_is_checked_by_the_digest_beside_it(copy):
 
 
 def test_results_without_a_manifest_are_refused_in_one_line(tmp_path):
-    result = run_module(tmp_path.parent, "verify", tmp_path)
+    result = run_module(REPOSITORY, "verify", tmp_path)
     assert result.returncode == 1
+    errors = [line for line in result.stderr.splitlines() if "error" in line]
+    assert len(errors) == 1 and "manifest.json: no manifest is there" in errors[0]

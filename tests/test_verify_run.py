@@ -113,7 +113,6 @@ def test_without_the_tokenizer_it_says_what_could_not_be_checked(copy):
 
 
 def test_an_archive_verifies_elsewhere(copy, tmp_path):
-    pytest.importorskip("rocrate", reason="make share installs it: requirements-share.txt")
     archives = [tmp_path / "a" / "tiny.zip", tmp_path / "b" / "tiny.zip"]
     for archive in archives:
         result = run_module(copy, "share", "results", "--archive", archive)
