@@ -52,7 +52,7 @@ def test_two_pods_share_the_shards_and_one_goes_on(clones):
     first, second, alone = clones
     data = "sft_data/train.parquet"
     with ProcessTitles() as titles:
-        finish(start(first, "../run", "../run/gates/pilot.json"))
+        finish(start(first, "../run", "../run/gates/pilot.json", "../run/budget/gate-pilot.json"))
         # What one controller makes of the same beginning by itself, to compare with.
         shutil.copytree(first.parent / "run", first.parent / "one")
         pair = [
