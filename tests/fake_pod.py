@@ -20,8 +20,8 @@ def fake_gpus(
     directory: Path,
     count: int = 1,
     name: str = H100,
-    total: int = 81559,
-    free: int = 81000,
+    total: int | str = 81559,
+    free: int | str = 81000,
     driver: str = "580.95.05",
     cuda: str = "13.0",
 ) -> Path:

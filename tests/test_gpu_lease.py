@@ -113,6 +113,12 @@ def test_without_a_gpu_nothing_is_leased(tmp_path, locks, monkeypatch, hidden):
     assert not locks.exists() and machine.gpu_count() == 1
 
 
+def test_a_gpu_that_states_no_memory_can_be_leased(two_gpus, tmp_path, locks):
+    fake_gpus(tmp_path / "bin", total="[N/A]", free="[N/A]")
+    with gpu_lease.leased(lambda line: None, locks) as gpu:
+        assert (gpu.index, gpu.total_bytes, gpu.free_bytes) == (0, 0, 0)
+
+
 def test_a_job_that_uses_a_gpu_has_one_to_itself(two_gpus, locks, monkeypatch, capsys):
     monkeypatch.setattr(gpu_lease, "LOCKS", locks)
     holder = hold(locks)

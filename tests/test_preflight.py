@@ -268,6 +268,12 @@ def small_volume(tmp_path):
     subprocess.run(["umount", str(place)], check=True)
 
 
+def test_a_volume_is_told_from_the_disk_below_it(small_volume):
+    (small_volume / "results").mkdir()
+    assert preflight_storage.mount_point(small_volume / "results/not-yet") == small_volume.resolve()
+    assert preflight_storage.mount_point(small_volume.parent) != small_volume.resolve()
+
+
 def test_a_full_volume(situation, small_volume):
     with pytest.raises(InputError) as error:
         preflight_storage.check_volume(replace(situation, results=small_volume / "results"))
@@ -281,7 +287,8 @@ def test_a_full_volume_is_refused_by_its_free_space_too(pod, small_volume):
     assert "disk = '0.0 GB free'" in result.stderr and "write test" in result.stderr
 
 
-def test_results_on_the_disk_of_a_pods_container(pod):
+def test_results_on_the_disk_of_a_pods_container(pod, monkeypatch):
+    monkeypatch.setattr(preflight_storage, "mount_point", lambda path: Path("/"))
     line = refusal(pod(environment={"RUNPOD_POD_ID": "abc"}))
     assert "volume: this is the container's disk, which is lost with the pod: clone to the volume" in line
 

@@ -36,13 +36,18 @@ def _nvidia_smi(*arguments: str) -> str | None:
     return result.stdout if result.returncode == 0 else None
 
 
+def _bytes(mebibytes: str) -> int:
+    """Bytes from what nvidia-smi states; 0 where it cannot say (shared memory, partitioned GPUs)."""
+    return int(mebibytes) * MEBIBYTE if mebibytes.isdigit() else 0
+
+
 def gpus() -> list[Gpu]:
     """The machine's NVIDIA GPUs, those hidden by CUDA_VISIBLE_DEVICES included; empty without one."""
     listing = _nvidia_smi(f"--query-gpu={','.join(QUERY)}", "--format=csv,noheader,nounits") or ""
     found = []
     for line in filter(None, map(str.strip, listing.splitlines())):
         index, uuid, name, total, free, driver = (part.strip() for part in line.split(","))
-        found.append(Gpu(int(index), uuid, name, int(total) * MEBIBYTE, int(free) * MEBIBYTE, driver))
+        found.append(Gpu(int(index), uuid, name, _bytes(total), _bytes(free), driver))
     return found
 
 
