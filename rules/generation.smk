@@ -168,6 +168,7 @@ use rule pilot as generate_shard with:
         guard="<results>/base/guard.json",
         gate="<results>/gates/pilot.json",
         earlier="<results>/pilot/records.parquet" if guidance_lists() else [],
+        budget=ancient("<results>/budget/gate-pilot.json"),
     output:
         records="<results>/generation/shard-{shard}.parquet",
     log:
