@@ -10,6 +10,7 @@ import yaml
 
 from workflow_scripts.core import config_validation
 from workflow_scripts.core.config_validation import check_config
+from workflow_scripts.core.edits import ACTIONS
 from workflow_scripts.core.errors import InputError
 
 SCHEMA = yaml.safe_load(Path(config_validation.SCHEMA).read_text())
@@ -167,6 +168,7 @@ def test_schema_and_shipped_configuration_have_the_same_keys():
         ("base_model/path", None, r"base_model = .*exactly one of path and repo"),
         ("base_model/repo", "Qwen/Qwen2.5-32B", r"base_model = .*exactly one of path and repo"),
         ("evaluation/labels", "labels.csv", r"evaluation\.labels = 'labels.csv': this file does not exist"),
+        ("generation/edits", "edits.jsonl", r"generation\.edits = 'edits.jsonl': this file does not exist"),
         ("evaluation/repeats/items", 0, r"evaluation\.repeats\.items = 0: "),
         ("prompts/critic", "config/prompts/absent.j2", r"prompts\.critic = .*does not exist"),
         ("prompts/raw", "config/prompts/critic.j2", r"prompts\.raw = .*undefined variable first, principle"),
@@ -266,3 +268,12 @@ def test_a_directory_without_a_model_is_refused(project, name, named):
 def test_a_template_that_cannot_be_parsed_is_refused_by_line(project):
     (project / CONFIG["prompts"]["answers"]).write_text("Question\n{% for %}")
     assert "prompts.answers = 'config/prompts/answers.j2': line 2: " in refusal(CONFIG, project)
+
+
+def test_edits_are_read_before_any_job_starts(project):
+    config = changed("generation/edits", "edits.jsonl")
+    (project / "edits.jsonl").write_text('{"record_id": "a", "action": "drop"}\n')
+    check_config(config, project)
+    (project / "edits.jsonl").write_text('{"record_id": "a", "action": "drop"}\n{"record_id": "b"}\n')
+    message = refusal(config, project)
+    assert message == f"{project}/edits.jsonl: line 2, action: the actions are {', '.join(ACTIONS)}"

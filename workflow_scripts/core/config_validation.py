@@ -84,11 +84,16 @@ def _check_text(field: str, path: Path) -> None:
 
 
 def _check_contents(config: dict, root: Path) -> None:
-    """Whether exemplars and guidance are what they must be: each reader names what is not."""
+    """Whether exemplars, guidance and edits are what they must be: each reader names what is not."""
     exemplars = load_exemplars(root / config["exemplars"])
     guidance = config["generation"]["instruction"]["guidance"]
     if guidance is not None:
         load_guidance(root / guidance["lists"])
+    if config["generation"]["edits"] is not None:
+        # Imported where it is used: the checks that an edit must pass take a second to import.
+        from workflow_scripts.core.edits import read_edits
+
+        read_edits(root / config["generation"]["edits"])
     for kind in ("instruction", "answer"):
         shots = config["generation"][kind]["shots"]
         if shots > len(exemplars):

@@ -5,8 +5,8 @@ from workflow_scripts.core.report_cells import Column
 AUTOMATION_TABLES = {
     "variants": (
         Column("arm", "Arm", "code"),
-        Column("kind", "Varies", "words"),
-        Column("varies", "Against the main variant"),
+        Column("kind", "Kind", "words"),
+        Column("varies", "Varies"),
         Column("pair_set", "Pairs", "code"),
         Column("pairs", "How many", "count"),
         Column("steps", "Steps", "count"),
