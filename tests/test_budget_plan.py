@@ -265,7 +265,7 @@ def test_the_page_shows_the_arithmetic(reference, tmp_path):
     text = (tmp_path / "page.md").read_text()
     assert "| **pairs** | 100 k to 140 k candidates |" in text
     assert (
-        "| training_tokens | 2.77 M to 8.79 M | 1 k to 1.75 k a second (catalogue) | 0.44 to 2.44 |" in text
+        "| training_tokens | 2.22 M to 5.02 M | 1 k to 1.75 k a second (catalogue) | 0.352 to 1.39 |" in text
     )
     for stage in reference["stages"]:
         assert f"**{stage['stage']}**" in text
