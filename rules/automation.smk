@@ -21,7 +21,7 @@ rule automation:
         metrics=report(
             "<results>/budget/automation.json",
             caption="../reports/captions/automation.rst",
-            category="4. Training",
+            category="6. Cost",
             labels={"table": "automation"},
         ),
     log:
