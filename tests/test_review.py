@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -216,6 +217,16 @@ def test_drawings_leave_out_what_follows_and_group_by_stage():
 def test_a_drawing_of_files_grows_with_patterns_not_with_jobs():
     dot = diagrams.stage_files_dot(graph(), "generation")
     assert "generate_shard-{shard}.json" in dot and "3 files" in dot
+
+
+def test_files_of_many_other_rules_are_drawn_by_stage():
+    rules = [job(number, f"rule_{number}", "early", True) for number in range(12)]
+    late = replace(job(12, "late", "late", True), inputs=tuple(made.outputs[0] for made in rules))
+    assert "early: rule_3\\nearly/rule_3-3.json" in diagrams.stage_files_dot(
+        Graph((*rules[:4], replace(late, inputs=late.inputs[:4])), CONFIG, "results"), "late"
+    )
+    many = diagrams.stage_files_dot(Graph((*rules, late), CONFIG, "results"), "late")
+    assert "early\\n12 files" in many and '"#stage-early"' in many and "rule_3" not in many
 
 
 def test_the_graph_of_jobs_is_drawn_without_edges_that_follow():

@@ -16,6 +16,7 @@ RUN, SAME = "run", "same"
 CONSTRAINT = re.compile(r"\{(\w+),(?:[^{}]|\{[^{}]*\})*\}")
 MOST_ALIKE = 4  # outputs of one rule in one folder that are drawn each for itself
 MOST_NAMED = 3  # files of another rule that are named in its node
+MOST_OUTSIDE = 8  # other rules that are drawn each for itself; more are drawn as their stages
 
 
 def state(jobs: Sequence[Job]) -> str:
@@ -151,22 +152,31 @@ def stage_files_dot(graph: Graph, stage: str) -> str:
             )
             holder |= dict.fromkeys(files, name)
             used[rule, name] = None
-    sources: dict[str, dict[str, None]] = {}
+    inputs = dict.fromkeys(file for job in jobs for file in job.inputs)
+    outside = {file: graph.maker[file] for file in inputs if file in graph.maker and file not in holder}
+    by_stage = len({job.rule for job in outside.values()}) > MOST_OUTSIDE
+    source = {file: job.stage if by_stage else job.rule for file, job in outside.items()}
     for job in jobs:
         for file in job.inputs:
             if file in holder:
                 used[holder[file], job.rule] = None
-            elif file in graph.maker:
-                sources.setdefault(graph.maker[file].rule, {})[file] = None
-                used[f"from {graph.maker[file].rule}", job.rule] = None
-    for rule, files in sources.items():
-        made = [graph.maker[file] for file in files]
-        lines.append(_outside(rule, sorted(files), made, graph.results))
+            elif file in outside:
+                used[f"from {source[file]}", job.rule] = None
+    for name, files in grouped(outside, source.get).items():
+        made = [outside[file] for file in files]
+        label = _stage_label(made) if by_stage else _rule_label(made[0], sorted(files), graph.results)
+        target = f"stage-{name}" if by_stage else f"rule-{name}"
+        lines.append(_node(f"from {name}", label, f"outside {state(made)}", target, shape="plain"))
     return digraph([*lines, *_edges(used)], ranksep=0.3, nodesep=0.15)
 
 
-def _outside(rule: str, files: Sequence[str], made: Sequence[Job], results: str) -> str:
+def _stage_label(made: Sequence[Job]) -> str:
+    """Another stage, with a count of the files that are used of it."""
+    return f"{words(made[0].stage)}\n{len(made)} {'file' if len(made) == 1 else 'files'}"
+
+
+def _rule_label(job: Job, files: Sequence[str], results: str) -> str:
+    """Another stage's rule, with some of its files by name."""
     named = [_short(file, results) for file in files[:MOST_NAMED]]
     more = [f"and {len(files) - MOST_NAMED} more"] if len(files) > MOST_NAMED else []
-    label = "\n".join([f"{words(made[0].stage)}: {rule}", *named, *more])
-    return _node(f"from {rule}", label, f"outside {state(made)}", f"rule-{rule}", shape="plain")
+    return "\n".join([f"{words(job.stage)}: {job.rule}", *named, *more])
