@@ -37,6 +37,7 @@ def test_a_seal_is_broken_by_any_change_of_value_or_form(tmp_path):
         ({"a": 1.0}, {"a": 1.0 + 1e-6}, ("a", 1.0, 1.0 + 1e-6)),
         ({"a": [1, {"b": "x"}]}, {"a": [1, {"b": "y"}]}, ("a.1.b", "x", "y")),
         ({"a": True}, {"a": 1}, ("a", True, 1)),
+        ({"seed": 2**62}, {"seed": 2**62 + 1}, ("seed", 2**62, 2**62 + 1)),
         ({"a": 0}, {}, ("a", 0, "absent")),
         ({}, {"a": None}, ("a", "absent", None)),
         ({"a": [1]}, {"a": [1, 2]}, ("a.1", "absent", 2)),

@@ -48,7 +48,7 @@ def spoil(results) -> dict[str, tuple[int | None, str]]:
     change_record(results / "preferences/best-of-4/pairs.parquet", 0, "margin", lambda value: value + 1e-6)
     change_record(results / "sft_data/train.parquet", 1, "completion", lambda text: f"{text}.")
     change_record(results / "test_set/test.parquet", 6, "reference", lambda text: f"{text}.")
-    change_json(results / "gates/error_rates.json", "n", lambda n: n + 1)
+    change_json(results / "gates/error_rates.json", "gates/dpo/n", lambda n: n + 1)
     change_json(results / "statistics/comparisons.json", "comparisons/0/mcnemar/mid_p", lambda p: p + 1e-6)
     change_json(results / "gates/pilot.json", "decision", lambda _: "stop")
     change_json(results / "sft_data/qc.json", "metrics/runaway_rate/value", lambda value: value + 1e-6)
@@ -72,7 +72,7 @@ def spoil(results) -> dict[str, tuple[int | None, str]]:
         "results/preferences/best-of-4/pairs.parquet": (0, "margin"),
         "results/sft_data/train.parquet": (1, "completion"),
         "results/test_set/test.parquet": (6, "reference"),
-        "results/gates/error_rates.json": (None, "n"),
+        "results/gates/error_rates.json": (None, "gates.dpo.n"),
         "results/statistics/comparisons.json": (None, "comparisons.0.mcnemar.mid_p"),
         "results/gates/pilot.json": (None, "decision"),
         "results/sft_data/qc.json": (None, "metrics.runaway_rate.value"),

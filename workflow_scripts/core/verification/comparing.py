@@ -23,7 +23,9 @@ Place = tuple[int | None, str, object, object]  # row, field, expected, found
 
 
 def same_number(first: float, second: float) -> bool:
-    """Whether two numbers agree to nine digits."""
+    """Whether two numbers agree to nine digits; integers, such as seeds and counts, in all."""
+    if isinstance(first, int) and isinstance(second, int):
+        return first == second
     return first == second or math.isclose(first, second, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
 
 
@@ -90,7 +92,11 @@ def same_text(expected: str, found: str) -> bool:
     one, other = NUMBER.split(expected), NUMBER.split(found)
     if len(one) != len(other) or one[::2] != other[::2]:
         return False
-    return all(same_number(float(a), float(b)) for a, b in zip(one[1::2], other[1::2], strict=True))
+    return all(same_number(_number(a), _number(b)) for a, b in zip(one[1::2], other[1::2], strict=True))
+
+
+def _number(text: str) -> int | float:
+    return int(text) if text.removeprefix("-").isdigit() else float(text)
 
 
 def tables(expected: Path, found: Path) -> Place | None:
