@@ -305,9 +305,9 @@ def test_adding_a_variant_trains_only_it(copy, graph):
 
 def test_edits_are_applied_before_deduplication_and_make_nothing_again_that_comes_before(copy, graph):
     """A file of edits on a finished run: what it changes is marked in the training data."""
-    shard = copy / "results/generation/shard-000.parquet"
-    accepted = next(row for row in schemas.read_records(shard, schemas.RECORDS) if row["accepted"])
-    line = {"record_id": accepted["record_id"], "action": "replace_response", "replacement": "owl, crow"}
+    train = copy / "results/sft_data/train.parquet"
+    trained = schemas.read_records(train, schemas.SFT_EXAMPLES)[0]["source_record_id"]
+    line = {"record_id": trained, "action": "replace_response", "replacement": "owl, crow"}
     (copy / "edits.jsonl").write_text(json.dumps({**line, "minutes": 2}) + "\n")
     edit(copy / TINY, "  shard_size: 48\n", "  shard_size: 48\n  edits: edits.jsonl\n")
     found = dry_run(copy)
@@ -318,9 +318,9 @@ def test_edits_are_applied_before_deduplication_and_make_nothing_again_that_come
     assert not {job.rule for job in found} & {"pilot", "generate_shard", "critic_calibration"}
     result = run_snakemake(copy, "--cores", "2", "results/sft_data/train.parquet")
     assert result.returncode == 0, result.stdout[-3000:]
-    examples = schemas.read_records(copy / "results/sft_data/train.parquet", schemas.SFT_EXAMPLES)
+    examples = schemas.read_records(train, schemas.SFT_EXAMPLES)
     marked = [row for row in examples if edits.edited(row)]
     assert [row["completion"] for row in marked] == [" owl, crow"]
-    assert edits.edited(marked[0])["record_id"] == accepted["record_id"]
+    assert edits.edited(marked[0])["record_id"] == trained
     counted = json.loads((copy / "results/edits/edits.json").read_text())["metrics"]
     assert counted["edited_records"] == {"value": 1.0, "n": 96} and counted["edit_minutes"]["value"] == 2
