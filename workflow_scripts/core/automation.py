@@ -107,7 +107,7 @@ def metrics(
     """
     done = {name for name, attempts in jobs.items() if any(one.status == COMPLETED for one in attempts)}
     by_hand = {name for name in done if _again(jobs[name], by_hand=True)}
-    helped = by_hand | {name for name in done if name in {f"{GATE} {gate}" for gate in overridden}}
+    helped = by_hand | (done & {f"{GATE} {gate}" for gate in overridden})
     values = {name: metric["value"] for name, metric in (edits or {}).items()}
     touched, minutes = int(values.get("edited_records", 0)), values.get("edit_minutes", 0.0)
     unstated = values.get("edits_without_minutes", 0.0) + labels["without_minutes"]
