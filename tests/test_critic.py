@@ -260,3 +260,12 @@ def test_another_file_than_a_calibration_report_is_refused(tmp_path, text, named
     path.write_text(text)
     with pytest.raises(InputError, match=f"calibration.json: {named}"):
         critic_prior.read_calibration(path, PRINCIPLES)
+
+
+def test_a_pair_counts_when_its_last_prompt_is_done_and_nothing_is_told_before():
+    """Engines may finish prompts one by one: a counter that is told of none would divide by zero."""
+    told = []
+    counter = critic._PairCounter(told.append, 4)
+    for prompts_done in (1, 2, 1, 7, 1):
+        counter.advance(prompts_done)
+    assert told == [1, 1, 1]

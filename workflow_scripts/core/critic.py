@@ -159,7 +159,8 @@ class _PairCounter:
     def advance(self, n: int) -> None:
         before = self.prompts // self.each
         self.prompts += n
-        self.report(self.prompts // self.each - before)
+        if whole := self.prompts // self.each - before:
+            self.report(whole)
 
 
 def _judgement(principles: Sequence[Principle], logprobs: np.ndarray, split: int) -> Judgement:
