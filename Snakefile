@@ -80,5 +80,6 @@ rule all:
     input:
         "<reports>/summary.html",
         "<results>/gates/claim.json",
+        "<results>/budget/gate-plan.json",
         "<reports>/costs.html",
         "<results>/manifest.json",

@@ -39,6 +39,20 @@ def budget_settings():
     return canonical_json({**{name: config[name] for name in slices}, "dropped": DROPPED})
 
 
+def budget_gate_settings():
+    """What the budget gates judge by, beside price and cap, which they read in the environment."""
+    gate = {
+        "name": "budget",
+        "criteria": config["gates"]["budget"],
+        "override": config["overrides"].get("budget"),
+    }
+    slices = {name: config[name] for name in ("budget", "sft_longer")}
+    return canonical_json({"gate": gate, "dropped": DROPPED, **slices})
+
+
+BUDGET_SETTINGS, BUDGET_GATE_SETTINGS = budget_settings(), budget_gate_settings()
+
+
 def model_config():
     """The config.json of a local base; none for a hub repository, whose sizes are in `budget.model`."""
     path = config["base_model"]["path"]

@@ -67,7 +67,6 @@ rule sentinels:
         sentinels=config["sentinels"],
         template=config["prompts"]["completion"],
         recorded=recorded_rates(),
-        budget=ancient("<results>/budget/gate-plan.json"),
     output:
         report=report(
             "<results>/base/sentinels.json",

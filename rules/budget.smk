@@ -3,6 +3,10 @@
 Needs the configuration, the GPU catalogue, prompts, exemplars and constitution; later the pilot's records, the training
 examples, and what jobs wrote down of their use (core/usage.py). Makes budget/plan.json, budget/frontier.svg,
 budget/projection-{moment}.json and the budget gates budget/gate-{plan,pilot,sft}.json.
+
+Jobs with a model wait for a projection and its gate, so these depend on nothing that changes without the data they follow:
+their settings are no parameters. (A job that runs again hides what is behind its `ancient` outputs from Snakemake.) The plan
+depends on all settings, and nothing waits for it: it goes first by its priority, and each job is held to the cap anyway.
 """
 
 
@@ -31,6 +35,7 @@ rule plan_budget:
         "<logs>/plan_budget.log",
     benchmark:
         "<benchmarks>/plan_budget.jsonl"
+    priority: 100
     conda:
         "../envs/analysis.yaml"
     params:
@@ -51,11 +56,10 @@ rule plan_budget:
 rule calibrate_budget:
     input:
         script="workflow_scripts/calibrate_budget.py",
-        plan="<results>/budget/plan.json",
         after=calibration_follows,
         pilot="<results>/pilot/records.parquet",
         examples=calibration_examples,
-        catalogue=config["budget"]["catalogue"],
+        catalogue=ancient(config["budget"]["catalogue"]),
         model_config=model_config(),
         exemplars=config["exemplars"],
         constitution=config["constitution"],
@@ -76,10 +80,9 @@ rule calibrate_budget:
         module=as_py_module(),
         code=code_digest("workflow_scripts/calibrate_budget.py"),
         environment=environment_digest("envs/analysis.yaml"),
-        settings=budget_settings(),
         model_config=model_config_argument,
     shell:
-        "python -m {params.module} --settings {params.settings:q} --moment {wildcards.moment}"
+        "python -m {params.module} --settings {BUDGET_SETTINGS:q} --moment {wildcards.moment}"
         " --catalogue {input.catalogue:q} {params.model_config:q} --exemplars {input.exemplars:q}"
         " --constitution {input.constitution:q} --completion-template {input.completion_template:q}"
         " --raw-template {input.raw_template:q} --instructions-template {input.instructions_template:q}"
@@ -103,14 +106,15 @@ use rule gate_contamination as gate_budget_plan with:
         "<logs>/gate_budget_plan.log",
     benchmark:
         "<benchmarks>/gate_budget_plan.jsonl"
+    priority: 100
     params:
         settings=gate_settings("budget_plan"),
 
 
-use rule gate_contamination as gate_budget with:
+rule gate_budget:
     input:
-        script="workflow_scripts/gate.py",
-        metrics="<results>/budget/projection-{moment}.json",
+        script="workflow_scripts/budget_gate.py",
+        projection="<results>/budget/projection-{moment}.json",
     output:
         decision=report(
             "<results>/budget/gate-{moment}.json",
@@ -122,5 +126,13 @@ use rule gate_contamination as gate_budget with:
         "<logs>/gate_budget-{moment}.log",
     benchmark:
         "<benchmarks>/gate_budget-{moment}.jsonl"
+    conda:
+        "../envs/analysis.yaml"
     params:
-        settings=gate_settings("budget"),
+        module=as_py_module(),
+        code=code_digest("workflow_scripts/budget_gate.py"),
+        environment=environment_digest("envs/analysis.yaml"),
+        judged=lambda wildcards, output: f"{Path(output.decision).parent}/judged-{wildcards.moment}.json",
+    shell:
+        "python -m {params.module} --settings {BUDGET_GATE_SETTINGS:q} --projection {input.projection:q}"
+        " --judged {params.judged:q} --decision {output.decision:q} 2>&1 | tee {log:q}"

@@ -7,7 +7,7 @@ import pytest
 
 from tests.budget_files import REFERENCE, SLICES, merged, plan_arguments, shipped
 from tests.usage_records import write_pilot, write_usage
-from workflow_scripts import calibrate_budget, gate, plan_budget
+from workflow_scripts import budget_gate, calibrate_budget, plan_budget
 from workflow_scripts.core import usage
 from workflow_scripts.core.budget import dropping
 
@@ -25,7 +25,7 @@ class Run:
     """A run's files as far as a projection reads them."""
 
     def __init__(self, directory: Path, config: dict, monkeypatch):
-        self.directory, self.config = directory, config
+        self.directory, self.config, self.monkeypatch = directory, config, monkeypatch
         stated = {"directory": str(directory / "usage"), "dollars_per_hour": 2.69}
         monkeypatch.setenv(usage.ACCOUNT, json.dumps(stated))
 
@@ -49,22 +49,23 @@ class Run:
         calibrate_budget.main([*words, "--moment", "pilot", *more])
         return json.loads(target.read_text())
 
-    def judge(self, capsys) -> tuple[int, str]:
+    def judge(self, capsys, dropped=()) -> tuple[int, str]:
         """(exit status, words) of the budget gate."""
-        folder = self.directory / "budget"
+        folder, capped = self.directory / "budget", self.config["budget"]
+        stated = {"directory": str(self.directory / "usage"), "dollars_per_hour": 2.69, "cap": capped["cap"]}
+        self.monkeypatch.setenv(usage.ACCOUNT, json.dumps(stated))
         asked = {"name": "budget", "criteria": self.config["gates"]["budget"], "override": None}
-        words = [
-            "--settings",
-            json.dumps({"gate": asked}),
-            "--metrics",
-            str(folder / "projection-pilot.json"),
-        ]
+        settings = {name: self.config[name] for name in ("budget", "sft_longer")}
+        settings |= {"gate": asked, "dropped": list(dropped)}
+        words = ["--settings", json.dumps(settings), "--projection", str(folder / "projection-pilot.json")]
+        words += ["--judged", str(folder / "judged-pilot.json")]
         capsys.readouterr()
         status = 0
         try:
-            gate.main([*words, "--decision", str(folder / "gate-pilot.json")])
+            budget_gate.main([*words, "--decision", str(folder / "gate-pilot.json")])
         except SystemExit as ended:
             status = ended.code
+        self.metrics = json.loads((folder / "judged-pilot.json").read_text())["metrics"]
         return status, capsys.readouterr().err
 
 
@@ -193,12 +194,13 @@ def test_optional_work_is_dropped_in_the_order_of_the_configuration(run, capsys,
         record = tight.directory / "budget" / dropping.RECORD
         dropped = dropping.active(record, under)
         assert [entry["variant"] for entry in dropped] == left_out
-        tight.config["dpo"]["variants"] = dropping.kept(tight.config["dpo"]["variants"], dropped)
-        assert tight.project(dropped)["newly_dropped"] == []
-        assert tight.judge(capsys)[0] == 0
+        # The same projection, judged again without what was dropped; then at a raised cap, with all of it.
+        assert tight.judge(capsys, dropped)[0] == 0 and tight.metrics["newly_dropped"]["value"] == 0
         assert dropping.active(record, under) == dropped
         raised = dropping.circumstances(tight.config["budget"] | {"cap": 300}, 2.69)
         assert dropping.active(record, raised) == []
+        tight.config["budget"]["cap"] = 300
+        assert tight.judge(capsys)[0] == 0 and tight.metrics["cap_share"]["value"] < 0.2
 
 
 def test_a_variant_that_the_control_is_measured_by_is_never_dropped():

@@ -155,6 +155,7 @@ def measured_run(directory):
 
 def test_measured_rates_take_the_place_of_the_catalogues(tmp_path, demo):
     config = merged(shipped(), {"budget": {"overheads": {"job_seconds": {"low": 8, "high": 8}}}})
+    config["generation"] |= {"shards": 6, "shards_per_load": 1}
     config["evaluation"].pop("repeats", None)
     plan = make_plan(config, tmp_path, benchmarks=measured_run(tmp_path))
     stages = {stage["stage"]: stage for stage in plan["stages"]}

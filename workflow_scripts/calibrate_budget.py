@@ -39,11 +39,11 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 
 
 def main(argv=None) -> None:
-    """Reads what was measured, writes the projection and what is dropped, and prints it as a table."""
+    """Reads what was measured, writes the projection, and prints it as a table."""
     arguments = parse_arguments(argv)
     with job("calibrate_budget"):
         from workflow_scripts.core import schemas
-        from workflow_scripts.core.budget import dropping, smoke, tables
+        from workflow_scripts.core.budget import smoke, tables
         from workflow_scripts.core.budget.inputs import Inputs
         from workflow_scripts.core.budget.reprojection import make_projection
         from workflow_scripts.core.usage_files import read_attempts
@@ -66,8 +66,6 @@ def main(argv=None) -> None:
         )
         with guarded(arguments.projection) as (temporary,):
             write_json(temporary, {"moment": arguments.moment, **projection})
-        under = dropping.circumstances(settings["budget"], projection["gpu"]["dollars_per_hour"])
-        dropping.record(folder, under, projection["dropped"] + projection["newly_dropped"])
         for line in tables.projection_lines(projection):
             say(line)
 

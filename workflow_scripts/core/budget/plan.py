@@ -142,7 +142,7 @@ def make_plan(planner: Planner) -> dict:
     budget = planner.budget
     entries = reprojection.stage_entries(rows_works, costs, planner.settings, [], planner.price(gpu))
     # Nothing is measured yet: only what even the low bound cannot pay for is dropped.
-    dropped, judged = reprojection.decide(entries, 0.0, planner, itemgetter("low"))
+    dropped, judged = reprojection.decide(entries, 0.0, budget.cap, planner.settings, itemgetter("low"))
     return {
         "stage": "budget",
         "metrics": _metrics(sums) | {name: judged[name] for name in ("cap_share", "newly_dropped")},

@@ -11,6 +11,7 @@ from workflow_scripts.core.budget.projection import HOUR, StageCost
 from workflow_scripts.core.budget.ranges import NOTHING, Range, exactly, total
 from workflow_scripts.core.budget.tables import amount
 from workflow_scripts.core.budget.work import Work
+from workflow_scripts.core.cap import Account
 from workflow_scripts.core.usage_files import Attempt, dollars
 
 
@@ -106,17 +107,18 @@ def evidence(attempts: Sequence[Attempt], planner: Planner, price: float) -> lis
     return found
 
 
-def decide(entries: Sequence[dict], spent: float, planner: Planner, bound) -> tuple[list[dict], dict]:
+def decide(
+    entries: Sequence[dict], spent: float, cap: float | None, settings: dict, bound
+) -> tuple[list[dict], dict]:
     """(what has to be dropped, the metrics of the budget gate). `bound` picks a number from {"low", "high"}.
 
     Work is dropped while spent and to come pass the cap by more than `budget.tolerance`.
     """
-    cap, settings = planner.budget.cap, planner.settings
     total_dollars = spent + sum(bound(entry["dollars_to_come"]) for entry in entries)
     optional = [
         {**entry, "dollars": bound(entry["dollars_to_come"])} for entry in entries if entry["optional"]
     ]
-    limit = float("inf") if cap is None else cap * (1 + planner.budget.tolerance)
+    limit = float("inf") if cap is None else cap * (1 + settings["budget"]["tolerance"])
     dropped = dropping.choose(optional, total_dollars, limit, settings)
     names = {f"{dropping.PREFIX}{entry['variant']}" for entry in dropped}
     stays = [entry for entry in entries if entry["stage"] not in names]
@@ -179,7 +181,7 @@ def make_projection(
     costs = calibration.calibrated(planner, works, factors, rates)
     entries = stage_entries(works, costs, planner.settings, attempts, price)
     spent = dollars(attempts)
-    dropped, metrics = decide(entries, spent, planner, middle)
+    dropped, metrics = decide(entries, spent, planner.budget.cap, planner.settings, middle)
     said = evidence(attempts, planner, price)
     metrics["cap_share"]["note"] = "; ".join(said)
     sums = {
@@ -203,3 +205,31 @@ def make_projection(
         "total": sums,
         "jobs": expected_jobs(works, costs, planner.settings, "middle"),
     }
+
+
+def entries_now(projection: dict, made: set[str], price: float, dropped: Sequence[dict]) -> list[dict]:
+    """What of each stage is to come by now, without those that are dropped: {"stage", "optional",
+    "dollars_to_come"}. A stage without jobs of its own lasts until all are made."""
+    jobs, entries = projection["jobs"], []
+    names = {f"{dropping.PREFIX}{entry['variant']}" for entry in dropped}
+    for entry in projection["stages"]:
+        own = {name: job["expected_seconds"] for name, job in jobs.items() if job["stage"] == entry["stage"]}
+        waiting = sum(seconds for name, seconds in own.items() if name not in made)
+        share = waiting / sum(own.values()) if own else float(not jobs.keys() <= made)
+        if entry["stage"] not in names:
+            coming = {bound: hours * share * price for bound, hours in entry["hours"].items()}
+            entries.append(
+                {"stage": entry["stage"], "optional": entry["optional"], "dollars_to_come": coming}
+            )
+    return entries
+
+
+def judged_now(
+    projection: dict, attempts: Sequence[Attempt], account: Account, settings: dict
+) -> tuple[list[dict], dict]:
+    """(what has to be dropped, the gate's metrics) at today's price, cap and spending."""
+    made = made_jobs(attempts)
+    entries = entries_now(projection, made, account.dollars_per_hour, settings["dropped"])
+    dropped, metrics = decide(entries, dollars(attempts), account.cap, settings, middle)
+    metrics["cap_share"]["note"] = "; ".join(projection["measured"])
+    return dropped, metrics
