@@ -44,6 +44,7 @@ rule gate:
     input: script="code.txt", metrics="metrics.json",
     output: "results/gates/small.json",
     params:
+        code=Path("code.txt").read_text(),
         settings=json.dumps(
             {"gate": {"name": "small", "criteria": config["criteria"], "override": None}}
         ),

@@ -91,7 +91,7 @@ def _parameter_reasons(job, old: set[str], new: set[str]) -> Iterator[Reason]:
         if repr(value) not in new:
             continue
         if name == "code":
-            yield Reason("code", (job.input.get("script", ""),))
+            yield Reason("code", (str(job.input.get("script", "")),))
         elif name == "environment":
             yield Reason("environment", (_environment(job),))
         else:
