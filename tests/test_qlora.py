@@ -132,6 +132,7 @@ def test_dpo_on_nf4_starts_at_its_reference_and_widens_the_margin(trained):
     )
 
 
+@SLOWER
 @pytest.mark.parametrize(("name", "settings", "model"), [("sft", SFT, "base"), ("dpo", DPO, "sft-merged")])
 def test_a_training_that_was_cut_off_ends_in_the_same_bytes(
     trained, name, settings, model, monkeypatch, capsys
@@ -222,6 +223,7 @@ def test_eight_bits_are_an_option_for_both_stages(trained):
     assert abs(dpo["first_step_loss"] - math.log(2)) < 1e-3 and abs(dpo["first_step_margin"]) < 1e-3
 
 
+@SLOWER
 def test_checkpointing_changes_nothing_but_memory(trained):
     settings = {**SFT, "epochs": 1}
     with_it = train(trained, "sft-checkpointing", settings, "base")
