@@ -50,7 +50,7 @@ def budget_gate_settings():
     return canonical_json({"gate": gate, "dropped": DROPPED, **slices})
 
 
-BUDGET_SETTINGS, BUDGET_GATE_SETTINGS = budget_settings(), budget_gate_settings()
+os.environ |= {"CAI_BUDGET": budget_settings(), "CAI_BUDGET_GATE": budget_gate_settings()}
 
 
 def model_config():

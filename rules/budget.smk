@@ -82,7 +82,7 @@ rule calibrate_budget:
         environment=environment_digest("envs/analysis.yaml"),
         model_config=model_config_argument,
     shell:
-        "python -m {params.module} --settings {BUDGET_SETTINGS:q} --moment {wildcards.moment}"
+        'python -m {params.module} --settings "$CAI_BUDGET" --moment {wildcards.moment}'
         " --catalogue {input.catalogue:q} {params.model_config:q} --exemplars {input.exemplars:q}"
         " --constitution {input.constitution:q} --completion-template {input.completion_template:q}"
         " --raw-template {input.raw_template:q} --instructions-template {input.instructions_template:q}"
@@ -134,5 +134,5 @@ rule gate_budget:
         environment=environment_digest("envs/analysis.yaml"),
         judged=lambda wildcards, output: f"{Path(output.decision).parent}/judged-{wildcards.moment}.json",
     shell:
-        "python -m {params.module} --settings {BUDGET_GATE_SETTINGS:q} --projection {input.projection:q}"
+        'python -m {params.module} --settings "$CAI_BUDGET_GATE" --projection {input.projection:q}'
         " --judged {params.judged:q} --decision {output.decision:q} 2>&1 | tee {log:q}"

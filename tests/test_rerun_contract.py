@@ -25,7 +25,7 @@ REGISTRATION = "results/statistics/preregistration.json"
 # Jobs that wait for a file, and are not made again when it changes.
 ANCIENT = {
     "respond": {REGISTRATION},
-    "sentinels": {"results/budget/gate-plan.json"},
+    "calibrate_budget": {"config/gpus.yaml"},
     "generate_shard": {"results/budget/gate-pilot.json"},
     "sample_candidates": {"results/budget/gate-sft.json"},
 }
@@ -78,8 +78,8 @@ def with_downstream(jobs: set[Job], graph: set[Job]) -> set[Job]:
 
 
 def planned_anew(graph: set[Job]) -> set[Job]:
-    """The plan and the projections of what the run costs: they follow from all sizes of the configuration."""
-    return {job for job in graph if job.rule in ("plan_budget", "calibrate_budget")}
+    """The plan of what the run costs: it follows from all sizes of the configuration."""
+    return {job for job in graph if job.rule == "plan_budget"}
 
 
 def modules_of_rules() -> dict[str, str]:
