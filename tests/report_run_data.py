@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 from workflow_scripts.core import calibration, critic, hashing, schemas
+from workflow_scripts.core.constitution import Principle
 from workflow_scripts.core.outputs import write_json
 
 PROVENANCE = hashing.canonical_json(
@@ -126,5 +127,5 @@ def write_calibration(path: Path, items: list[dict]) -> None:
     ]
     path.parent.mkdir(parents=True)
     content_free = [{"text": "N/A", "by_principle": {"right": -0.4}}]
-    principles = [critic.Principle("right", "Is it right?", 1.0)]
+    principles = [Principle("right", "Is it right?", 1.0)]
     write_json(path, calibration.calibration_report(items, judgements, 0.9, principles, content_free))

@@ -12,12 +12,13 @@ from scipy.stats import spearmanr
 from tests import tiny_models
 from workflow_scripts import critic_calibration, gate
 from workflow_scripts.core import calibration, critic, schemas
+from workflow_scripts.core.constitution import Principle
 from workflow_scripts.core.task_splits import draw_splits
 from workflow_scripts.core.tasks import load_tasks
 
 CONFIG = Path(__file__).parents[1] / "config"
 ENGINE = {"backend": "transformers", "dtype": "float32", "batch_size": 64, "device": "cpu"}
-PRINCIPLES = [critic.Principle("one", "Does it fit?", 3.0)]
+PRINCIPLES = [Principle("one", "Does it fit?", 3.0)]
 
 
 @pytest.fixture(scope="module")

@@ -204,6 +204,7 @@ def test_a_data_file_that_is_no_text_is_refused(project, field, name):
     [
         ("exemplars", "exemplars: [", "no valid YAML"),
         ("exemplars", "exemplars: [{instruction: a}]", r"exemplars\[0\] = .*response"),
+        ("constitution", "principles: []", "principles = "),
         ("constitution", "a: b: c", "no valid YAML"),
     ],
 )

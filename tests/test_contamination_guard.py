@@ -8,7 +8,8 @@ import yaml
 
 from tests import tiny_models
 from workflow_scripts import contamination_guard
-from workflow_scripts.core import contamination, critic, prompts, schemas
+from workflow_scripts.core import contamination, prompts, schemas
+from workflow_scripts.core.constitution import load_constitution
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.task_splits import draw_splits
 from workflow_scripts.core.tasks import load_tasks
@@ -62,7 +63,7 @@ def test_the_projects_prompts_are_clean_and_the_control_fires(model, items, tmp_
         "heldout_exemplars": 0,
         "heldout_sentinels": 0,
     }
-    principles = critic.load_constitution(CONFIG / "constitution.yaml")
+    principles = load_constitution(CONFIG / "constitution.yaml")
     counts = {Path(path).stem: count for path, count in report["prompts_by_source"].items()}
     exemplars = yaml.safe_load((CONFIG / "exemplars.yaml").read_text(encoding="utf-8"))["exemplars"]
     guidance = yaml.safe_load((CONFIG / "guidance.yaml").read_text(encoding="utf-8"))

@@ -11,12 +11,13 @@ from scipy.stats import mannwhitneyu
 
 from tests import tiny_models
 from workflow_scripts.core import critic, critic_prior, prompts
+from workflow_scripts.core.constitution import Principle, load_constitution
 from workflow_scripts.core.engines.loading import load_engine
 from workflow_scripts.core.errors import InputError
 
 CONFIG = Path(__file__).parents[1] / "config"
 SETTINGS = {"backend": "transformers", "dtype": "float32", "batch_size": 64, "device": "cpu"}
-PRINCIPLES = [critic.Principle("one", "Does it fit?", 3.0), critic.Principle("two", "Is it right?", 1.0)]
+PRINCIPLES = [Principle("one", "Does it fit?", 3.0), Principle("two", "Is it right?", 1.0)]
 
 
 @pytest.fixture(scope="module")
@@ -183,14 +184,14 @@ def test_a_wrong_constitution_is_refused_by_field(tmp_path, text, field):
     path = tmp_path / "constitution.yaml"
     path.write_text(text)
     with pytest.raises(InputError, match=field) as error:
-        critic.load_constitution(path)
+        load_constitution(path)
     assert "constitution.yaml" in str(error.value)
 
 
 def test_the_projects_constitution_is_right():
-    assert critic.load_constitution(CONFIG / "constitution.yaml")
+    assert load_constitution(CONFIG / "constitution.yaml")
     with pytest.raises(InputError, match="does not exist"):
-        critic.load_constitution(CONFIG / "absent.yaml")
+        load_constitution(CONFIG / "absent.yaml")
 
 
 def test_a_prior_is_taken_off_each_principle(engine, template, monkeypatch):

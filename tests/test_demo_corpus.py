@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from workflow_scripts.core import checks, demo_corpus, prompts
-from workflow_scripts.core.critic import load_constitution
+from workflow_scripts.core.constitution import load_constitution
 from workflow_scripts.core.tasks import draw_item, is_heldout, load_tasks
 from workflow_scripts.demo_corpus import main
 

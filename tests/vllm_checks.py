@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from workflow_scripts import generate
-from workflow_scripts.core import critic, runtime, schemas, task_splits, tasks
+from workflow_scripts.core import runtime, schemas, task_splits, tasks
+from workflow_scripts.core.constitution import load_constitution
 from workflow_scripts.core.engines import Sampling
 from workflow_scripts.core.engines.loading import load_engine
 from workflow_scripts.core.engines.stopping import first_completion
@@ -211,7 +212,7 @@ def test_greedy_completions_are_identical_with_an_adapter_and_with_merged_weight
 
 def test_the_bytes_of_a_shard_do_not_depend_on_what_is_made_beside_it(tmp_path):
     write_json(tmp_path / "model.json", {"label": "base", "path": BASE, "weights_sha256": "0" * 64})
-    prior = {principle.id: 0.0 for principle in critic.load_constitution("config/constitution.yaml")}
+    prior = {principle.id: 0.0 for principle in load_constitution("config/constitution.yaml")}
     write_json(tmp_path / "calibration.json", {"threshold": 0.0, "prior": prior})
     sampling = {"shots": 3, "temperature": 1.0, "max_new_tokens": 24, "stop": ["\n"], "guidance": None}
     settings = {

@@ -12,6 +12,7 @@ nothing. It is the look that engines take at every request before it runs.
 import argparse
 import json
 
+from workflow_scripts.core.constitution import load_constitution
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.runtime import job, say
 
@@ -40,7 +41,7 @@ def main(argv=None) -> None:
     """Write the guard's metrics and the evidence for them."""
     arguments = parse_arguments(argv)
     with job("contamination_guard"), guarded(arguments.report) as (output,):
-        from workflow_scripts.core import contamination, critic, prompts, schemas
+        from workflow_scripts.core import contamination, prompts, schemas
         from workflow_scripts.core.engines.request_audit import RequestAudit
         from workflow_scripts.core.exemplars import load_exemplars
         from workflow_scripts.core.guidance import load_guidance
@@ -55,7 +56,7 @@ def main(argv=None) -> None:
         material = contamination.Material(
             items=[item for rows in splits.values() for item in rows],
             exemplars=load_exemplars(arguments.exemplars),
-            principles=critic.load_constitution(arguments.constitution),
+            principles=load_constitution(arguments.constitution),
             shots=max(
                 (part["shots"] for part in settings.get("generation", {}).values() if isinstance(part, dict)),
                 default=4,

@@ -8,6 +8,7 @@
 import argparse
 import json
 
+from workflow_scripts.core.constitution import load_constitution
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.runtime import job, say
 
@@ -40,7 +41,7 @@ def main(argv=None) -> None:
         ]
         engine = load_engine(settings["engine"], arguments.identity)
         template = prompts.load_template(arguments.template)
-        principles = critic.load_constitution(arguments.constitution)
+        principles = load_constitution(arguments.constitution)
         content_free = critic_prior.measure_prior(engine, template, principles)
         counter = runtime.progress(len(pairs), "answers", "critic calibration", may_end=True)
         judgements = critic.judge(engine, template, principles, pairs, counter.advance)

@@ -47,7 +47,7 @@ def main(argv=None) -> None:
         import pyarrow as arrow
         from pyarrow import parquet
 
-        from workflow_scripts.core.critic import load_constitution
+        from workflow_scripts.core.constitution import load_constitution
         from workflow_scripts.core.outputs import guarded
 
         settings = arguments.settings

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 from workflow_scripts.core import runtime
+from workflow_scripts.core.constitution import load_constitution
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
@@ -31,7 +32,7 @@ def main(argv=None) -> None:
     """Measure and write."""
     arguments = parse_arguments(argv)
     with runtime.job("demo_measure"):
-        from workflow_scripts.core import critic, demo_behaviour, hashing, prompts
+        from workflow_scripts.core import demo_behaviour, hashing, prompts
         from workflow_scripts.core.engines.loading import load_engine
         from workflow_scripts.core.exemplars import load_exemplars
         from workflow_scripts.core.outputs import guarded, write_json
@@ -53,7 +54,7 @@ def main(argv=None) -> None:
             "device": "cpu",
         }
         engine = load_engine(engine_settings, arguments.model)
-        principles = critic.load_constitution(arguments.constitution)
+        principles = load_constitution(arguments.constitution)
         with guarded(arguments.measured) as (measured,):
             report = demo_behaviour.measure(
                 engine, templates, tasks, load_exemplars(arguments.exemplars), principles, splits, settings

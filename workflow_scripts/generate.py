@@ -11,6 +11,7 @@
 import argparse
 import json
 
+from workflow_scripts.core.constitution import load_constitution
 from workflow_scripts.core.outputs import guarded
 from workflow_scripts.core.runtime import job, say
 
@@ -75,7 +76,6 @@ def shard_maker(arguments: argparse.Namespace):
     """A function that writes one shard: make(shard, path). The model is loaded when it is first called."""
     from workflow_scripts.core import (
         answers,
-        critic,
         critic_prior,
         exemplars,
         generation,
@@ -93,7 +93,7 @@ def shard_maker(arguments: argparse.Namespace):
     paths = {name: getattr(arguments, f"{name}_template") for name in ("instructions", "answers", "critic")}
     templates = {name: prompts.load_template(path) for name, path in paths.items()}
     shown = exemplars.load_exemplars(arguments.exemplars)
-    principles = critic.load_constitution(arguments.constitution)
+    principles = load_constitution(arguments.constitution)
     threshold, principles = critic_prior.read_calibration(arguments.calibration_report, principles)
     how = settings["generation"]
     guided = None

@@ -13,6 +13,7 @@ Only one of the two models is in memory at a time.
 import argparse
 import json
 
+from workflow_scripts.core.constitution import load_constitution
 from workflow_scripts.core.outputs import guarded
 from workflow_scripts.core.runtime import job, say
 
@@ -75,7 +76,6 @@ def make_shards(arguments: argparse.Namespace, store) -> None:
     from workflow_scripts.core import (
         answers,
         candidates,
-        critic,
         critic_prior,
         hashing,
         prompts,
@@ -88,7 +88,7 @@ def make_shards(arguments: argparse.Namespace, store) -> None:
 
     settings = json.loads(arguments.settings)
     how = settings["preferences"]
-    principles = critic.load_constitution(arguments.constitution)
+    principles = load_constitution(arguments.constitution)
     _, principles = critic_prior.read_calibration(arguments.calibration_report, principles)
     templates = {
         "completion": prompts.load_template(arguments.template),

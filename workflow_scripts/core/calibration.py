@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import rankdata
 
-from workflow_scripts.core.critic import DIGITS, Judgement, Principle, auc, find_threshold, sigmoid
+from workflow_scripts.core.constitution import Principle
+from workflow_scripts.core.critic import DIGITS, Judgement, auc, find_threshold, sigmoid
 from workflow_scripts.core.critic_prior import mean_prior
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.metrics import rate

@@ -12,6 +12,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from workflow_scripts.core import task_splits, tasks
 from workflow_scripts.core.budget.catalogue import load_catalogue
 from workflow_scripts.core.budget.settings import read_budget
+from workflow_scripts.core.constitution import load_constitution
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.exemplars import load_exemplars
 from workflow_scripts.core.guidance import load_guidance
@@ -86,6 +87,7 @@ def _check_text(field: str, path: Path) -> None:
 def _check_contents(config: dict, root: Path) -> None:
     """Whether exemplars, guidance and edits are what they must be: each reader names what is not."""
     exemplars = load_exemplars(root / config["exemplars"])
+    load_constitution(root / config["constitution"])
     guidance = config["generation"]["instruction"]["guidance"]
     if guidance is not None:
         load_guidance(root / guidance["lists"])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workflow_scripts.core import critic, prompts
+from workflow_scripts.core.constitution import Principle
 from workflow_scripts.core.deduplication.exact import normalise
 from workflow_scripts.core.engines.request_audit import RequestAudit
 from workflow_scripts.core.errors import InputError
@@ -26,7 +27,7 @@ class Material:
 
     items: list[dict]
     exemplars: list[dict]
-    principles: list[critic.Principle]
+    principles: list[Principle]
     shots: int
     guidance: Guidance | None = None
 

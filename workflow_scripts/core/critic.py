@@ -9,14 +9,13 @@ probability is the sum over the tokens it can be written with (" A" and "A").
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import yaml
 from scipy.special import logsumexp
 from scipy.stats import rankdata
 
 from workflow_scripts.core import usage
+from workflow_scripts.core.constitution import Principle
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.prompts import Template, encode, encode_all, render
 
@@ -30,19 +29,6 @@ DOUBT = 2e-5  # nats: how far a margin may differ between batches (measured: 3e-
 
 
 @dataclass(frozen=True)
-class Principle:
-    """One question of the constitution, with the weight of its answer.
-
-    `prior`: the margin in nats that it is given whatever is asked and answered (see `critic_prior`).
-    """
-
-    id: str
-    question: str
-    weight: float
-    prior: float = 0.0
-
-
-@dataclass(frozen=True)
 class Judgement:
     """`margin` in nats (above 0: the answer is good), `p_yes` = sigmoid(margin), the margin by principle id,
     and by label order (A = yes, then A = no), each already averaged over the rest and less the priors."""
@@ -51,38 +37,6 @@ class Judgement:
     p_yes: float
     by_principle: dict[str, float]
     by_order: tuple[float, float]
-
-
-def load_constitution(path) -> list[Principle]:
-    """The principles of a constitution file. InputError when one lacks a field, or no weight is above 0."""
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(file=path, remedy="this constitution does not exist: create it") from None
-    except yaml.YAMLError as error:
-        raise InputError(file=path, remedy=f"this is not valid YAML: {error}") from None
-    entries = content.get("principles") if isinstance(content, dict) else None
-    if not isinstance(entries, list) or not entries:
-        raise InputError(file=path, field="principles", value=entries, remedy="list one principle or more")
-    principles = [_principle(path, place, entry) for place, entry in enumerate(entries)]
-    ids = [principle.id for principle in principles]
-    for name in ids:
-        if ids.count(name) > 1:
-            raise InputError(file=path, field="principles.id", value=name, remedy="give each its own id")
-    if sum(principle.weight for principle in principles) <= 0:
-        raise InputError(file=path, field="principles.weight", value=0, remedy="give one a weight above 0")
-    return principles
-
-
-def _principle(path, place: int, entry) -> Principle:
-    wanted = {"id": str, "question": str, "weight": (int, float)}
-    for field, kind in wanted.items():
-        value = entry.get(field) if isinstance(entry, dict) else None
-        wrong = isinstance(value, bool) or not isinstance(value, kind)
-        if wrong or value == "" or (field == "weight" and value < 0):
-            remedy = "give id (text), question (text) and weight (a number of 0 or more)"
-            raise InputError(file=path, field=f"principles[{place}].{field}", value=value, remedy=remedy)
-    return Principle(entry["id"], entry["question"], float(entry["weight"]))
 
 
 def label_tokens(tokenizer) -> tuple[list[int], list[int]]:

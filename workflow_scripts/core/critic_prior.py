@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from workflow_scripts.core import critic
+from workflow_scripts.core.constitution import Principle
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.prompts import Template
 
 CONTENT_FREE = ("N/A", "", "...")
 
 
-def measure_prior(engine, template: Template, principles: Sequence[critic.Principle]) -> list[dict]:
+def measure_prior(engine, template: Template, principles: Sequence[Principle]) -> list[dict]:
     """The margins of content-free answers to content-free questions: [{"text", "by_principle"}], in nats."""
     pairs = [(text, text) for text in CONTENT_FREE]
     judgements = critic.judge(engine, template, principles, pairs)
@@ -40,18 +41,18 @@ def mean_prior(content_free: Sequence[dict]) -> dict[str, float]:
     return {name: round(float(mean), critic.DECIMALS) for name, mean in means.items()}
 
 
-def with_priors(principles: Sequence[critic.Principle], prior: dict[str, float]) -> list[critic.Principle]:
+def with_priors(principles: Sequence[Principle], prior: dict[str, float]) -> list[Principle]:
     """The principles with their priors."""
     return [dataclasses.replace(principle, prior=prior[principle.id]) for principle in principles]
 
 
 def choose_priors(
-    principles: Sequence[critic.Principle],
+    principles: Sequence[Principle],
     prior: dict[str, float],
     judgements: Sequence[critic.Judgement],
     is_good: Sequence[bool],
     when: str,
-) -> list[critic.Principle]:
+) -> list[Principle]:
     """The principles with their priors, or as they are: `when` is "always", "never" or "if_better".
 
     It is better when the Brier score of P(yes) is smaller with the priors taken off the judgements.
@@ -66,9 +67,7 @@ def choose_priors(
     return shifted if is_wanted else list(principles)
 
 
-def read_calibration(
-    path: str | Path, principles: Sequence[critic.Principle]
-) -> tuple[float, list[critic.Principle]]:
+def read_calibration(path: str | Path, principles: Sequence[Principle]) -> tuple[float, list[Principle]]:
     """The threshold of a calibration report, and the principles with their priors.
 
     InputError for a file that is no such report, or one that was made with other principles.

@@ -15,7 +15,6 @@ from pathlib import Path
 from workflow_scripts.core import (
     answers,
     contamination,
-    critic,
     exemplars,
     hashing,
     models,
@@ -23,6 +22,7 @@ from workflow_scripts.core import (
     verdicts,
 )
 from workflow_scripts.core.budget.catalogue import load_catalogue
+from workflow_scripts.core.constitution import load_constitution
 from workflow_scripts.core.engines import Engine, Sampling
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.model_files import inspect_base
@@ -127,7 +127,7 @@ def measure_generation(engine: Engine, settings: dict, template, shown: Sequence
 def check_critic(engine: Engine, template, constitution, shown: Sequence[dict]) -> int:
     """The critic judges exemplars' own answers. Returns how many; InputError where a margin is no number."""
     pairs = [(item["instruction"], item["response"]) for item in shown[:WARM_UP]]
-    principles = critic.load_constitution(constitution)
+    principles = load_constitution(constitution)
     for judgement in verdicts.judge_distinct(engine, template, principles, pairs, "smoke: verdicts"):
         if not math.isfinite(judgement.margin):
             raise InputError(field="critic's margin", value=judgement.margin, remedy="try another precision")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from workflow_scripts.core import critic
+from workflow_scripts.core.constitution import Principle
 from workflow_scripts.core.engines import Engine
 from workflow_scripts.core.prompts import Template
 from workflow_scripts.core.runtime import progress
@@ -11,7 +12,7 @@ from workflow_scripts.core.runtime import progress
 def judge_distinct(
     engine: Engine,
     template: Template,
-    principles: Sequence[critic.Principle],
+    principles: Sequence[Principle],
     pairs: Sequence[tuple[str, str]],
     label: str,
 ) -> list[critic.Judgement]:

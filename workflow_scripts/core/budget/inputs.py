@@ -8,7 +8,7 @@ from workflow_scripts.core.budget.catalogue import load_catalogue
 from workflow_scripts.core.budget.lengths import prompt_lengths
 from workflow_scripts.core.budget.planner import Planner
 from workflow_scripts.core.budget.settings import read_budget
-from workflow_scripts.core.critic import load_constitution
+from workflow_scripts.core.constitution import load_constitution
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.exemplars import load_exemplars
 from workflow_scripts.core.memory.shapes import read_shape, shape_of

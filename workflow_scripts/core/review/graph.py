@@ -77,12 +77,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Graph:
-    """All jobs in an order in which they could run, without the final target; Snakemake's own drawings."""
+    """All jobs in an order in which they could run, without the final target; Snakemake's own drawings;
+    whether another Snakemake holds these files."""
 
     jobs: tuple[Job, ...]
     config: Mapping
     results: str
     drawings: Mapping[str, str] = field(default_factory=dict)
+    is_locked: bool = False
 
     @cached_property
     def to_run(self) -> tuple[Job, ...]:

@@ -65,6 +65,7 @@ def _graph(workflow) -> Graph:
         config=workflow.config,
         results=workflow.pathvars.apply("<results>"),
         drawings=_drawings(workflow),
+        is_locked=workflow.persistence.locked,
     )
 
 

@@ -20,6 +20,7 @@ from workflow_scripts.core import (
     prompts,
     schemas,
 )
+from workflow_scripts.core.constitution import load_constitution
 from workflow_scripts.core.engines import Generation
 from workflow_scripts.core.engines.request_audit import RequestAudit
 from workflow_scripts.core.evaluation.repeated_items import items_to_repeat
@@ -118,7 +119,7 @@ def replay_records(job: Job, path: Path, name: str, engine: RecordedEngine) -> l
     how = settings["generation"]
     rows = schemas.read_records(path, schemas.RECORDS)
     shown = exemplars.load_exemplars(_one(job, "exemplars"))
-    principles = critic.load_constitution(_one(job, "constitution"))
+    principles = load_constitution(_one(job, "constitution"))
     threshold, _ = critic_prior.read_calibration(_one(job, "calibration-report"), principles)
     templates = {
         part: prompts.load_template(_one(job, f"{part}-template")) for part in ("instructions", "answers")
