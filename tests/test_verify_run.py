@@ -37,16 +37,18 @@ def change_text(path, old: str, new: str) -> None:
 
 
 def spoil(results) -> dict[str, tuple[int | None, str]]:
-    """Changes one value in one file of each kind; {file: (row, field)} as each ought to be named."""
-    change_record(results / "evaluation/base/scores.parquet", 3, "success", lambda value: not value)
+    """Changes one value in one file of each kind; {file: (row, field)} as each ought to be named.
+
+    None of them is what another is computed from: of each file the first difference is named.
+    """
+    change_record(results / "dev_evaluation/base_raw/scores.parquet", 3, "success", lambda value: not value)
     change_record(results / "evaluation/sft/responses.parquet", 5, "response", lambda text: f"{text}x")
     change_record(results / "dev_evaluation/base/responses.parquet", 2, "prompt_sha256", lambda _: "0" * 64)
     change_record(results / "evaluation/sft-longer/responses.parquet", 4, "record_id", lambda _: "0" * 64)
     change_record(results / "generation/shard-001.parquet", 7, "seed", lambda seed: seed ^ 1)
     change_record(results / "pilot/records.parquet", 0, "instruction_prompt_sha256", lambda _: "0" * 64)
     change_record(results / "preferences/candidates/shard-000.parquet", 1, "usable", lambda value: not value)
-    change_record(results / "preferences/best-of-4/pairs.parquet", 0, "margin", lambda value: value + 1e-6)
-    change_record(results / "sft_data/train.parquet", 1, "completion", lambda text: f"{text}.")
+    change_record(results / "sft_data/train.parquet", 1, "verdict_margin", lambda margin: margin + 1e-6)
     change_record(results / "test_set/test.parquet", 6, "reference", lambda text: f"{text}.")
     change_json(results / "gates/error_rates.json", "gates/dpo/n", lambda n: n + 1)
     change_json(results / "statistics/comparisons.json", "comparisons/0/mcnemar/mid_p", lambda p: p + 1e-6)
@@ -55,22 +57,21 @@ def spoil(results) -> dict[str, tuple[int | None, str]]:
     change_json(results / "critic/calibration.json", "metrics/auc/value", lambda value: value - 1e-6)
     change_json(results / "base/sentinels.json", "metrics/chat_marker_rate/value", lambda value: value + 1e-6)
     change_json(results / "base/guard.json", "metrics/negative_control_fired/value", lambda value: value + 1)
-    change_json(results / "models/sft/training.json", "final_loss", lambda value: value + 1e-6)
+    change_json(results / "models/dpo/main/training.json", "final_loss", lambda value: value + 1e-6)
     change_json(results / "models/sft/adapter_config.json", "r", lambda value: value + 1)
     number = results / "tables/numbers.csv"
     change_text(number, "evaluation/audit,metrics.claim_lift,", "evaluation/audit,metrics.claim_lift,1")
     change_text(results / "figures/arms.svg", "translate(", "translate(1")
     change_text(results.parent / "reports/summary.html", "</h1>", " 99 %</h1>")
     return {
-        "results/evaluation/base/scores.parquet": (3, "success"),
+        "results/dev_evaluation/base_raw/scores.parquet": (3, "success"),
         "results/evaluation/sft/responses.parquet": (5, "response"),
         "results/dev_evaluation/base/responses.parquet": (2, "prompt_sha256"),
         "results/evaluation/sft-longer/responses.parquet": (4, "record_id"),
         "results/generation/shard-001.parquet": (7, "seed"),
         "results/pilot/records.parquet": (0, "instruction_prompt_sha256"),
         "results/preferences/candidates/shard-000.parquet": (1, "usable"),
-        "results/preferences/best-of-4/pairs.parquet": (0, "margin"),
-        "results/sft_data/train.parquet": (1, "completion"),
+        "results/sft_data/train.parquet": (1, "verdict_margin"),
         "results/test_set/test.parquet": (6, "reference"),
         "results/gates/error_rates.json": (None, "gates.dpo.n"),
         "results/statistics/comparisons.json": (None, "comparisons.0.mcnemar.mid_p"),
@@ -79,7 +80,7 @@ def spoil(results) -> dict[str, tuple[int | None, str]]:
         "results/critic/calibration.json": (None, "metrics.auc.value"),
         "results/base/sentinels.json": (None, "metrics.chat_marker_rate.value"),
         "results/base/guard.json": (None, "metrics.negative_control_fired.value"),
-        "results/models/sft/training.json": (None, "final_loss"),
+        "results/models/dpo/main/training.json": (None, "final_loss"),
         "results/models/sft/adapter_config.json": (None, "r"),
         "results/tables/numbers.csv": (None, ""),
         "results/figures/arms.svg": (None, "line"),
