@@ -327,6 +327,8 @@ def test_left_out_jobs_overrides_and_ending_gates_are_at_the_top(tmp_path, monke
     top = text.partition("<h1>")[0]
     assert "1 changed job would be left out of this run" in top and "<code>respond</code>" in top
     assert "The configuration overrides 1 gate" in top
+    held = replace(graph(), is_locked=True)
+    assert "A run goes on" in page.render(TEMPLATES, content(held)).partition("<h1>")[0]
     text = page.render(TEMPLATES, content(graph({**CONFIG, "overrides": {}})))
     assert "left out of this run" not in text and 'class="warning"' not in text
 

@@ -135,6 +135,14 @@ def test_a_gate_on_metrics_that_are_there_is_judged_beforehand(folder):
     assert [job.name for job in gate.waiting] == ["report"]
 
 
+def test_results_that_another_run_holds_are_said_to_be_held(folder):
+    (folder / "config.yaml").write_text((folder / "config.yaml").read_text().replace("level: 1", "level: 2"))
+    assert not graph().is_locked
+    (folder / ".snakemake/locks/0.output.lock").write_text("results/report.txt\n")
+    found = graph()
+    assert found.is_locked and len(found.to_run) > 0
+
+
 def test_what_snakemake_cannot_plan_is_one_error(folder, capfd):
     (folder / "source.txt").unlink()
     shutil.rmtree(folder / "results")
