@@ -17,7 +17,7 @@ import time
 
 import torch
 
-from workflow_scripts.core import critic, exemplars, generation, prompts, runtime, task_splits, tasks
+from workflow_scripts.core import constitution, exemplars, generation, prompts, runtime, task_splits, tasks
 from workflow_scripts.core.engines.loading import load_engine
 
 BASE = "resources/demo_base"
@@ -115,7 +115,7 @@ def measure(name: str, engine, records: list[dict], rounds: int) -> list[str]:
     listening, bare = Listening(engine), bare_vllm if name == "vllm" else bare_transformers
     shown = exemplars.load_exemplars("config/exemplars.yaml")
     templates = {part: prompts.load_template(f"config/prompts/{part}.j2") for part in ("answers", "critic")}
-    principles = critic.load_constitution("config/constitution.yaml")
+    principles = constitution.load_constitution("config/constitution.yaml")
     stream = generation.Stream(1, "generation", 0)
     stop = ["\nQuestion:"] if name == "vllm" else []  # transformers goes on until the last row has stopped
     rows, answered = [], records
