@@ -1,9 +1,10 @@
 """Runs the jobs that need no model again, each on the files of the run, and compares what they make."""
 
 import contextlib
-import importlib
 import io
 import os
+import runpy
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,11 +28,15 @@ def is_rederivable(job: Job) -> bool:
 
 
 def run_module(job: Job) -> str | None:
-    """Runs a job's module in this process; why it failed, or None. A gate that stops is no failure."""
+    """Runs a job's module as `python -m` does, in this process; why it failed, or None.
+
+    A gate that stops is no failure.
+    """
     noise = io.StringIO()
+    sys.argv = [job.module, *job.arguments]
     try:
         with contextlib.redirect_stdout(noise), contextlib.redirect_stderr(noise):
-            importlib.import_module(MODULES + job.module).main(job.arguments)
+            runpy.run_module(MODULES + job.module, run_name="__main__")
     except SystemExit as end:
         if end.code and not all(Path(path).is_file() and not Path(path).is_symlink() for path in job.outputs):
             return (noise.getvalue().strip().splitlines() or [f"exit status {end.code}"])[-1]
