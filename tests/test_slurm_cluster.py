@@ -114,10 +114,11 @@ def test_a_node_lost_in_the_middle_of_a_training_changes_no_byte(cluster, start,
     """A longer training than that of the smallest workflow, so that it has checkpoints to go on from."""
     (copy / "longer.yaml").write_text("sft: {epochs: 6}\n")
     configs = (TINY, "longer.yaml")
+    target = (SFT, "--allowed-rules", "train_sft")  # the change is the training's here, not the plan's
     undisturbed = tmp_path / "undisturbed"
     shutil.copytree(copy, undisturbed, symlinks=True)
-    finish(start(undisturbed, SFT, profile="profiles/local", configs=configs), undisturbed)
-    running = start(copy, SFT, configs=configs)
+    finish(start(undisturbed, *target, profile="profiles/local", configs=configs), undisturbed)
+    running = start(copy, *target, configs=configs)
     state = copy / "results/models/sft/.state"
     lose_the_node_at_work(cluster, "train_sft", lambda: any(state.glob("*/checkpoint-*/complete")))
     assert any(state.glob("*/checkpoint-*/complete")) and not (copy / SFT).exists()
