@@ -89,6 +89,7 @@ def test_gates_by_attempt(tmp_path):
     write_gate(tmp_path, "pilot", 3, 11, 11, session="third")
     write_gate(tmp_path, "claim", 4, 14, 3)
     write_gate(tmp_path, "gate-plan", 5, 1, 0)
+    write_attempt(tmp_path, "gate budget", 6)
     rows = automation.gate_attempts(jobs_of(tmp_path))
     assert [(row["gate"], row["attempt"], row["hold"], row["passed"]) for row in rows] == [
         ("pilot", 1, 9, False),

@@ -19,7 +19,8 @@ ABOUT_THE_RUN = {
     "report_tables",
     "summary_page",
 }
-GATE, CLAIM, BUDGET = "gate", "claim", "gate-"  # budget/gate-plan.json and its like judge no data
+GATE, CLAIM = "gate", "claim"
+BUDGET = ("gate-", "budget")  # how the names of gates begin that judge no data
 COMPLETED = "completed"
 
 
