@@ -13,7 +13,7 @@ from tests.test_generation_cli import Workspace
 from tests.test_rerun_contract import dry_run
 from workflow_scripts.core import generation, prompts
 from workflow_scripts.core.config_validation import check_config
-from workflow_scripts.core.engines import load_engine
+from workflow_scripts.core.engines.loading import load_engine
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.exemplars import draw_exemplars, draw_varied_exemplars, load_exemplars
 from workflow_scripts.core.guidance import Guidance, earlier_instructions, load_guidance
