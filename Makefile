@@ -115,6 +115,15 @@ diff: $(INSTALLED)  ## say what differs between two runs or sessions: make diff 
 share: $(INSTALLED_SHARE)  ## pack a finished run for readers: make share REPO=OWNER/NAME ARCHIVE=share/run.zip
 	@$(VENV)/bin/python -m workflow_scripts.share $(RESULTS) --archive $(ARCHIVE) $(if $(REPO),--repo $(REPO)) $(ARGS)
 
+plan: $(INSTALLED)  ## plan what the run costs: hours, dollars, which GPU, what a budget buys
+	@$(SNAKEMAKE) --forcerun plan_budget $(ARGS) -- $(RESULTS)/budget/plan.json
+
+# Reads what the jobs write while they run: at any time, beside a run, without Snakemake.
+cost: $(INSTALLED)  ## print what the run has cost so far, by rule and session, and what is projected to come
+	@$(VENV)/bin/python -m workflow_scripts.cost_ledger --usage $(RESULTS)/usage --sessions $(RESULTS)/sessions \
+		--projections $(addprefix $(RESULTS)/budget/,plan.json projection-pilot.json projection-sft.json) \
+		--automation $(RESULTS)/budget/automation.json $(ARGS)
+
 gates: $(INSTALLED)  ## print how often the sft and dpo gates err, for this configuration
 	@$(SNAKEMAKE) --forcerun gate_error_rates $(ARGS) -- $(RESULTS)/gates/error_rates.json
 

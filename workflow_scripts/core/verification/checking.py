@@ -183,8 +183,12 @@ def find_jobs(root: Path, sources: workplace.Sources, manifest: dict, tokenizer:
 
 
 def _with_recorded_code(job: Job, recorded: dict[str, str]) -> Job:
-    """The job with the run's digests of code where its settings state some, as the summary page's do."""
-    settings = json.loads((job.options.get("settings") or ["{}"])[0])
+    """The job with the run's digests of code where its settings state some, as the summary page's do.
+
+    Settings that come from the environment at run time (of the budget's gates) state none.
+    """
+    text = (job.options.get("settings") or ["{}"])[0]
+    settings = {} if text.startswith("$") else json.loads(text)
     if not isinstance(settings.get("code"), dict):
         return job
     settings["code"] = {rule: recorded[rule] for rule in settings["code"] if rule in recorded}
