@@ -16,7 +16,7 @@ from workflow_scripts.core.verification.jobs import MODULES, Job
 # These read weights or files that a copy of a run need not hold; `evidence` looks at what they made.
 NEED_WEIGHTS = {"base_model", "merge_adapter"}
 # These state what jobs used at some moment, from files that each run adds to.
-MEASURE_USE = {"automation", "calibrate_budget", "cost_ledger"}
+MEASURE_USE = {"automation", "budget_gate", "calibrate_budget", "cost_ledger"}
 NOT_AGAIN = {"manifest"}
 FOLLOWS_CODE = {"train_sha256"}  # a digest of records, which state the digest of the code that made them
 
