@@ -67,7 +67,13 @@ def test_a_run_ends_at_the_gate_that_its_evidence_misses(copy, name):
     assert "Evidence, kept: results/" in told and gate_messages.remedy(name) in told
     decision = f"results/gates/{files_of(name)}.json"
     assert decision in before
-    assert made(copy) == {path: state for path, state in before.items() if path != decision}
+    # How often the gates on a lift err depends on their criteria, and is computed beside them.
+    beside = {"results/gates/error_rates.json"} if name in ("sft", "dpo") else set()
+    after = made(copy)
+    assert decision not in after
+    assert {path: state for path, state in after.items() if path not in beside} == {
+        path: state for path, state in before.items() if path not in {decision, *beside}
+    }
     evidence = told.split("Evidence, kept: ")[1].split(" What to do")[0].split(", ")
     assert all((copy / path).is_file() for path in evidence)
 

@@ -34,11 +34,14 @@ def test_a_finished_run_is_as_listed(finished_run):
 def test_every_file_of_a_run_is_on_a_list_but_the_records_of_use(finished_run):
     places = manifests.find_places(finished_run / "results")
     uncovered = listed.unlisted(manifests.read_manifest(finished_run / "results"), places)
-    assert {line.partition(":")[0] for line in uncovered} <= {"results/usage/"}
+    assert {line.partition(":")[0] for line in uncovered} == {"results/usage/", "results/budget/"}
+    measured = {path.name for path in (finished_run / "results/budget").glob("judged-*.json")}
+    assert f"results/budget/: {len(measured)} files" in uncovered
 
 
 def test_one_byte_changed_in_every_file_is_found_in_each(copy):
     files = [path for path in run_files(copy) if path.stat().st_size and "usage" not in path.parts]
+    files = [path for path in files if not path.name.startswith("judged-")]  # named as covered by no list
     changed = {path for path in files if not path.name.endswith(LISTS)}
     for path in changed:
         flip_byte(path)

@@ -142,7 +142,10 @@ def check_page(places: Places) -> tuple[list[Finding], list[Unchecked]]:
 
 
 def unlisted(manifest: dict, places: Places) -> list[str]:
-    """Folders with files that nothing above covers, and how many; hidden ones left out. Sorted."""
+    """Folders with files that nothing above covers, and how many; hidden ones left out. Sorted.
+
+    Captions and templates are the project's own: those that the run used are given files.
+    """
     merged = tuple(
         f"{name.removesuffix('.json')}/" for name in manifest["files"] if name.endswith("-merged.json")
     )
@@ -153,6 +156,7 @@ def unlisted(manifest: dict, places: Places) -> list[str]:
         for path in folder.rglob("*"):
             if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
                 found.add(places.name_of(path))
-    apart = sorted(name for name in found - covered if not name.startswith(("results/sessions/", *merged)))
+    elsewhere = ("results/sessions/", "reports/captions/", "reports/templates/", *merged)
+    apart = sorted(name for name in found - covered if not name.startswith(elsewhere))
     folders = Counter(name.rpartition("/")[0] for name in apart)
     return [f"{folder}/: {count} file{'s' if count > 1 else ''}" for folder, count in folders.items()]
