@@ -196,5 +196,5 @@ def test_every_command_that_loads_an_engine_is_tried_here():
         if any(call in path.read_text() for call in ("load_engine(", "LateEngine("))
     }
     tried = {"generate", "sample_candidates", "respond", "critic_calibration", "sentinels"}
-    # demo_measure is no part of a run; smoke_generation writes no record (tests/test_smoke.py tries its guard).
+    # demo_measure is no part of a run; smoke_generation writes no record and has a guard.
     assert commands == tried | {"demo_measure", "smoke_generation"}
