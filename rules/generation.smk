@@ -175,7 +175,9 @@ use rule pilot as generate_shard with:
         "<logs>/generate_shard-{shard}.log",
     benchmark:
         "<benchmarks>/generate_shard-{shard}.jsonl"
+    # All of them are stated: what is stated here takes the place of what the rule above states.
     resources:
+        gpu=1,
         shards=config["generation"]["shards"],
         shards_per_load=config["generation"]["shards_per_load"],
     params:

@@ -19,11 +19,11 @@ from workflow_scripts.core.usage_files import read_attempts
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 TARGET = "results/models/sft/training.json"
-# Small batches, so that there is a middle to be met; both shards with one loaded model.
+# Small batches and larger shards, so that there is a middle to be met; both shards with one loaded model.
 SLOWLY = {
     "engine": {"batch_size": 4},
-    "generation": {"shards": 2, "shards_per_load": 2},
-    "sft": {"batch_size": 1, "epochs": 4, "early_stopping": None},
+    "generation": {"shards": 2, "shards_per_load": 2, "shard_size": 192},
+    "sft": {"batch_size": 1, "epochs": 2, "early_stopping": None},
 }
 FILES = ("generation/shard-*.parquet", "sft_data/*.parquet", "models/sft/*.*")
 
@@ -36,6 +36,7 @@ def start(directory: Path, cap: float | None) -> subprocess.Popen:
     environment = os.environ | {"PATH": path, "OMP_NUM_THREADS": "1"}
     environment.pop("PYTHONPATH", None)
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--cores", "2"]
+    command += ["--resources", "gpu=1"]  # one job with a model at a time
     command += ["--configfile", TINY, "overlay.yaml", "--", TARGET]
     log = (directory / "run.log").open("a")
     return subprocess.Popen(command, cwd=directory, env=environment, stdout=log, stderr=subprocess.STDOUT)
