@@ -86,15 +86,15 @@ def test_a_cap_crossed_twice_and_raised_gives_the_same_bytes(uncapped, tmp_path)
         if "generate_shard" in path.name or "train_sft" in path.name:
             path.unlink()
 
-    # In the middle of generation: the first shard is made, the second not yet.
+    # In the middle of generation: one shard is made, the other not yet. Either job may be the one that begins.
     process = start(run, 5)
-    spend_elsewhere(run, process, '"event": "made"', "generate_shard-000")
+    spend_elsewhere(run, process, '"event": "made"', "generate_shard")
     assert process.wait() != 0
     said = (run / "run.log").read_text()
     assert "budget.cap = 5: $100" in said and "so this job ends in order; raise it and run again" in said
     [stopped] = attempts(run, "generate_shard")
-    assert stopped.status == "stopped" and list(stopped.made) == ["generate_shard 000"]
-    assert not (run / TARGET).exists() and not list((run / "results/generation").glob("shard-001.parquet"))
+    assert stopped.status == "stopped" and len(stopped.made) == 1
+    assert not (run / TARGET).exists() and len(list((run / "results/generation").glob("shard-*.parquet"))) < 2
 
     # The cap is not raised: the next job with a model is refused before it loads anything.
     assert start(run, 5).wait() != 0
