@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo run verify diff share preflight smoke evaluation-dry-run pod-run review report plan cost gates performance benchmark-compare benchmark-deduplication benchmark-training benchmark-engines dag demo-base test test-integration test-gpu test-slurm environments lint clean setup
+.PHONY: help demo run verify diff share preflight smoke evaluation-dry-run pod-run review report plan cost gates performance benchmark-compare benchmark-deduplication benchmark-training benchmark-engines dag demo-base test test-integration test-gpu test-deployment test-slurm environments lint clean setup
 
 # May be given on the command line: make demo SEED=2 RESULTS=results-seed-2 CORES=4 CONFIG="a.yaml b.yaml" ARGS=--dry-run
 CORES ?=
@@ -149,11 +149,14 @@ demo-base: $(INSTALLED)  ## pretrain the embedded base again (minutes; not part 
 test: lint  ## check the style and run the tests
 	@$(VENV)/bin/python -m pytest $(ARGS)
 
-test-integration: $(INSTALLED_DEV)  ## go through make demo in a fresh clone
+test-integration: $(INSTALLED_DEV)  ## the slower tests with real parts, make demo in a fresh clone among them
 	@$(VENV)/bin/python -m pytest -m integration $(ARGS)
 
 test-gpu: $(INSTALLED_DEV)  ## run the tests that need a CUDA device; without one they are skipped, with the reason
 	@$(VENV)/bin/python -m pytest -m gpu -rs $(ARGS)
+
+test-deployment: $(INSTALLED_DEV)  ## deploy the conda environments from a local channel and run the workflow in them (many minutes)
+	@$(VENV)/bin/python -m pytest -m deployment $(ARGS)
 
 test-slurm: $(INSTALLED_SLURM)  ## run the workflow on a real Slurm with two emulated nodes (root, Debian or Ubuntu)
 	@$(VENV)/bin/python -m pytest -m slurm $(ARGS)

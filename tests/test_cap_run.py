@@ -86,7 +86,7 @@ def test_a_cap_crossed_twice_and_raised_gives_the_same_bytes(uncapped, tmp_path)
         if "generate_shard" in path.name or "train_sft" in path.name:
             path.unlink()
 
-    # In the middle of generation: one shard is made, the other not yet. Either job may be the one that begins.
+    # In the middle of generation: one shard is made, the other not yet. Either job may begin.
     process = start(run, 5)
     spend_elsewhere(run, process, '"event": "made"', "generate_shard")
     assert process.wait() != 0

@@ -20,7 +20,7 @@ from tests.conda.shim import write_base
 from tests.conftest import REPOSITORY, TINY, copy_sources
 from tests.test_environments import DISTRIBUTIONS, RULES, direct, name_of
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.deployment, pytest.mark.timeout(2400)]
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 each_environment = pytest.mark.parametrize("name", [path.stem for path in ENVIRONMENTS])
 POISON = "raise ImportError('this belongs to the user, not to the environment')\n"
