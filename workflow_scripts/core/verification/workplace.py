@@ -13,6 +13,7 @@ import yaml
 from workflow_scripts.core.code_digest import PROJECT_ROOT
 from workflow_scripts.core.hashing import sha256_file
 from workflow_scripts.core.manifests import Places
+from workflow_scripts.core.verification.tokenizers import BESIDE
 
 PROJECT_PARTS = ("Snakefile", "rules", "envs", "workflow_scripts", "config/schemas")
 STAND_INS = ("config.json", "model.safetensors")
@@ -20,13 +21,18 @@ STAND_INS = ("config.json", "model.safetensors")
 
 @dataclass(frozen=True)
 class Sources:
-    """The run, what it was given (its files' names and where they lie now), and what of that is nowhere."""
+    """The run, what it was given (its files' names and where they lie now), and what of that is nowhere.
+
+    `base`: the folder of a local base; `beside`: where an archive of a run carries the base's tokenizer and
+    config.json.
+    """
 
     places: Places
     given: dict[str, Path]
     missing: dict[str, str]
     base: Path | None
     base_files: tuple[str, ...] = STAND_INS
+    beside: Path | None = None
 
     @property
     def inner(self) -> Places:
@@ -48,7 +54,8 @@ def find_sources(manifest: dict, places: Places) -> Sources:
             missing[name] = "another file has this name now" if candidates else "it is not there"
     path = manifest["config"]["base_model"]["path"]
     bases = [root / path for root in roots if path and (root / path).is_dir()]
-    return Sources(places, given, missing, bases[0] if bases else None, _base_files(places))
+    base = bases[0] if bases else None
+    return Sources(places, given, missing, base, _base_files(places), roots[0] / BESIDE)
 
 
 def _base_files(places: Places) -> tuple[str, ...]:
@@ -115,7 +122,8 @@ def _link_missing(target: Path, source: Path) -> None:
 def _place_base(target: Path, sources: Sources) -> None:
     """Links the base's files; a stand-in for each that is not here, as jobs are listed by names alone."""
     target.mkdir(parents=True, exist_ok=True)
-    for path in sorted(sources.base.iterdir()) if sources.base else []:
+    folders = [folder for folder in (sources.base, sources.beside) if folder and folder.is_dir()]
+    for path in [path for folder in folders for path in sorted(folder.iterdir())]:
         if path.is_file() and not (target / path.name).exists():
             _link(target / path.name, path)
     for name in sources.base_files:
