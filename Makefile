@@ -147,7 +147,7 @@ demo-base: $(INSTALLED)  ## pretrain the embedded base again (minutes; not part 
 	@snakemake --snakefile rules/demo_base.smk --profile $(PROFILE) $(if $(CORES),--cores $(CORES)) $(ARGS)
 
 test: lint  ## check the style and run the tests
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-integration: $(INSTALLED_DEV)  ## the slower tests with real parts, make demo in a fresh clone among them
 	@$(VENV)/bin/python -m pytest -m integration $(ARGS)

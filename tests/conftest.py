@@ -1,5 +1,6 @@
 """One real run of the whole workflow per test session: the tiny configuration, in a copy of the sources."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -46,10 +47,34 @@ def run_snakemake(directory: Path, *arguments: str) -> subprocess.CompletedProce
     return subprocess.run(command, cwd=directory, env=environment, **streams)
 
 
+def pytest_configure(config):
+    """Two workers share two cores: one thread each, set before PyTorch is imported."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """One file that needs the finished run comes first, so that one worker makes it; the others come last."""
+    needy = list(dict.fromkeys(item.path for item in items if "finished_run" in item.fixturenames))
+    turn = dict.fromkeys(needy[:1], 0) | dict.fromkeys(needy[1:], 2)
+    items.sort(key=lambda item: turn.get(item.path, 1))
+
+
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory) -> Path:
-    """The directory of a finished run. Read it, and copy it before changing anything in it."""
-    directory = copy_sources(tmp_path_factory.mktemp("finished"))
-    result = run_snakemake(directory)
-    assert result.returncode == 0, result.stdout[-8000:]
+    """The directory of a finished run. Read it, and copy it before changing anything in it.
+
+    Workers share one: the first that asks makes it, the others wait for it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    directory, log = shared / "finished", shared / "finished.log"
+    with (shared / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not log.exists():
+            directory.mkdir()
+            result = run_snakemake(copy_sources(directory))
+            log.write_text(f"exit status {result.returncode}\n{result.stdout}")
+    assert log.read_text().startswith("exit status 0\n"), log.read_text()[-8000:]
     return directory

@@ -78,7 +78,7 @@ def review(copy, *targets):
 def times(copy):
     """{file or folder that the run made: when, in nanoseconds}"""
     made = [path for place in ("results", "reports") for path in (copy / place).rglob("*")]
-    skipped = ("sessions", "review", "templates", "captions", "usage")
+    skipped = ("sessions", "review", "templates", "captions", "usage", ".state")
     return {
         str(path.relative_to(copy)): path.stat().st_mtime_ns
         for path in made
