@@ -9,6 +9,7 @@ import pytest
 from tests.usage_records import write_usage
 from workflow_scripts.core import runtime, usage
 from workflow_scripts.core.cap import CapReached
+from workflow_scripts.core.progress import Progress
 from workflow_scripts.core.training_cap import EndAtCap
 from workflow_scripts.core.usage_files import read_attempts
 
@@ -87,7 +88,7 @@ def test_a_running_job_ends_when_the_cap_comes_near(account, capsys):
     directory = account(0.005)  # half a second
     begun = time.monotonic()
     with pytest.raises(SystemExit), runtime.job("generate_shard 000", uses_gpu=True):
-        counter = runtime.progress(10**9, "records", "records", may_end=True)
+        counter = Progress(10**9, "records", "records", may_end=True)
         while time.monotonic() - begun < 30:
             counter.advance()
             time.sleep(0.01)
@@ -101,7 +102,7 @@ def test_what_others_spend_ends_it_too(account):
     directory = account(1.0)
     begun = time.monotonic()
     with pytest.raises(SystemExit), runtime.job("generate_shard 000", uses_gpu=True):
-        counter = runtime.progress(10**9, "records", "records", may_end=True)
+        counter = Progress(10**9, "records", "records", may_end=True)
         write_usage(directory, "respond dev_evaluation/base", 200, price=36.0, ended=None)
         while time.monotonic() - begun < 30:
             counter.advance()
@@ -123,7 +124,7 @@ def test_a_loop_that_may_not_be_left_is_not(account):
     with runtime.job("train_sft", uses_gpu=True):
         time.sleep(0.3)
         assert usage.must_end()
-        runtime.progress(2, "steps", "dev").advance()
+        Progress(2, "steps", "dev").advance()
 
 
 def test_a_training_saves_first_and_never_between_an_epoch_and_its_measurement(account):

@@ -1,4 +1,4 @@
-"""A job is quiet, fails in one line, shows progress, and ends when the Snakemake above it is killed."""
+"""A job is quiet, fails in one line, and ends when the Snakemake above it is killed."""
 
 import os
 import signal
@@ -81,19 +81,6 @@ def test_the_signal_handler_is_given_back():
     with runtime.job("x"):
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_progress_is_printed_seldom_and_at_the_end(capsys, monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(runtime.time, "monotonic", lambda: now[0])
-    progress = runtime.progress(100, "records", "pilot")
-    for _ in range(100):
-        now[0] += 0.125
-        progress.advance()
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "pilot: 40/100 records, 8.0 records/s, 8 s left"
-    assert lines[-1] == "pilot: 100/100 records, 8.0 records/s, 12.5 s"
-    assert len(lines) == 3
 
 
 def test_without_snakemake_above_nothing_is_watched():

@@ -10,6 +10,7 @@ import json
 
 from workflow_scripts.core.constitution import load_constitution
 from workflow_scripts.core.outputs import guarded, write_json
+from workflow_scripts.core.progress import Progress
 from workflow_scripts.core.runtime import job, say
 
 
@@ -31,7 +32,7 @@ def main(argv=None) -> None:
     """Judge nothing, for the prior, and each item's reference and corruption; write what that shows."""
     arguments = parse_arguments(argv)
     with job("critic_calibration", uses_gpu=True), guarded(arguments.calibration_report) as (output,):
-        from workflow_scripts.core import calibration, critic, critic_prior, prompts, runtime, schemas
+        from workflow_scripts.core import calibration, critic, critic_prior, prompts, schemas
         from workflow_scripts.core.engines.loading import load_engine
 
         settings = json.loads(arguments.settings)
@@ -43,7 +44,7 @@ def main(argv=None) -> None:
         template = prompts.load_template(arguments.template)
         principles = load_constitution(arguments.constitution)
         content_free = critic_prior.measure_prior(engine, template, principles)
-        counter = runtime.progress(len(pairs), "answers", "critic calibration", may_end=True)
+        counter = Progress(len(pairs), "answers", "critic calibration", may_end=True)
         judgements = critic.judge(engine, template, principles, pairs, counter.advance)
         engine.audit.report("critic calibration")
 

@@ -8,6 +8,7 @@ import argparse
 import json
 
 from workflow_scripts.core import runtime
+from workflow_scripts.core.progress import Progress
 
 CHUNK = 2000
 
@@ -57,7 +58,7 @@ def main(argv=None) -> None:
             (settings, arguments.tasks, questions, first, min(first + CHUNK, total))
             for first in range(0, total, CHUNK)
         ]
-        counter = runtime.progress(total, "documents", "corpus")
+        counter = Progress(total, "documents", "corpus")
         documents: list[tuple[str, str]] = []
         with (
             guarded(arguments.corpus) as (corpus,),

@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 
 from workflow_scripts.core import runtime
+from workflow_scripts.core.progress import Progress
 
 WORDS = ("Question", "Answer", "Verdict")
 
@@ -56,7 +57,7 @@ def main(argv=None) -> None:
         model = demo_pretraining.build_model(
             arguments.settings["model"], len(tokenizer), end, arguments.settings["seed"]
         )
-        counter = runtime.progress(rows.numel(), "tokens", "pretraining")
+        counter = Progress(rows.numel(), "tokens", "pretraining")
         per_step = settings["batch_rows"] * settings["row_length"]
 
         def on_step(step: int, loss: float) -> None:

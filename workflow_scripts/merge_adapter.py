@@ -29,7 +29,7 @@ def main(argv=None) -> None:
     """Merge, and write safetensors, tokenizer, configs and where the model comes from."""
     arguments = parse_arguments(argv)
     with runtime.job(f"merge_adapter {Path(arguments.merged).name}"):
-        from workflow_scripts.core import hashing, models, provenance, training_adapters
+        from workflow_scripts.core import hashing, models, progress, provenance, training_adapters
         from workflow_scripts.core.outputs import guarded, write_json
 
         with guarded(arguments.merged, arguments.manifest) as (merged, manifest):
@@ -46,7 +46,8 @@ def main(argv=None) -> None:
                 "adapter_sha256": hashing.sha256_file(arguments.weights),
             }
             write_json(merged / training_adapters.LINEAGE, lineage)
-            write_json(manifest, {"files": hashing.sha256_tree(merged)})
+            written = progress.of_files(merged.iterdir(), f"digests of {Path(arguments.merged).name}")
+            write_json(manifest, {"files": hashing.sha256_tree(merged, written.advance)})
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 from workflow_scripts.core.outputs import guarded, write_json
-from workflow_scripts.core.runtime import job, progress, say
+from workflow_scripts.core.progress import Progress
+from workflow_scripts.core.runtime import job, say
 
 SHOWN = 12
 UNCHECKED = 3
@@ -49,7 +50,7 @@ def check_bytes(places, manifest):
     from workflow_scripts.core.verification import listed as listing
 
     left_out, findings = listing.read_share(places)
-    counter = progress(len(manifest["files"]), "files", "verify")
+    counter = Progress(len(manifest["files"]), "files", "verify")
     findings += listing.check_files(manifest, places, left_out, counter)
     merged, absent = listing.check_merged(manifest, places)
     sessions, broken = listing.read_sessions(places)
@@ -78,7 +79,7 @@ def verify(results: Path, processes: int, found_file: Path | None = None) -> int
     tokenizer = identity and tokenizers.find_tokenizer(identity, results.resolve().parent, sources.base)
     changed = {finding.file for finding in findings}
     outcome = checking.check_jobs(
-        manifest, sources, tokenizer, changed, processes, lambda total: progress(total, "jobs", "verify")
+        manifest, sources, tokenizer, changed, processes, lambda total: Progress(total, "jobs", "verify")
     )
     findings, unchecked = findings + outcome.findings, unchecked + outcome.unchecked
     say(f"verify: {len(manifest['files'])} files, manifest {manifest['seal'][:12]}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from workflow_scripts.core import cleaning, hashing, prompts, usage
 from workflow_scripts.core.engines import Engine, Generation, Sampling
-from workflow_scripts.core.runtime import progress
+from workflow_scripts.core.progress import Progress
 
 
 def sampling_of(settings: dict) -> Sampling:
@@ -30,7 +30,7 @@ def continue_prompts(
 ) -> tuple[list[list[int]], list[Generation]]:
     """Tokenise each prompt once and continue it. Returns the token ids sent, and the generations."""
     ids = prompts.encode_all(engine.tokenizer, list(texts))
-    counter = progress(len(ids), "records", label, may_end=True)
+    counter = Progress(len(ids), "records", label, may_end=True)
     with usage.timed("generating_seconds"):
         generations = engine.generate(ids, list(seeds), sampling, counter)
     usage.count(

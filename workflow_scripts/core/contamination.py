@@ -9,6 +9,7 @@ from workflow_scripts.core.deduplication.exact import normalise
 from workflow_scripts.core.engines.request_audit import RequestAudit
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.guidance import Guidance
+from workflow_scripts.core.progress import Progress
 
 # Prompts as chat models of four families are given them: the negative control.
 CHAT_FORMATS = {
@@ -17,6 +18,7 @@ CHAT_FORMATS = {
     "Mistral": "[INST] {} [/INST]",
     "Gemma": "<start_of_turn>user\n{}<end_of_turn>\n<start_of_turn>model\n",
 }
+LOOKED_AT_TOGETHER = 1000
 CONTROLS = 50  # prompts of each kind that are wrapped
 EXAMPLES = 5
 
@@ -90,13 +92,19 @@ def _windows(exemplars: Sequence[dict], shots: int) -> list[list[dict]]:
     return [around[start : start + min(shots, len(exemplars))] for start in range(len(exemplars))]
 
 
-def findings(audit: RequestAudit, texts: Sequence[str]) -> list[dict]:
+def findings(audit: RequestAudit, texts: Sequence[str], counter: Progress | None = None) -> list[dict]:
     """Prompts that an engine would refuse, by the token ids that it would get: {prompt, tokens, markers}."""
-    found = audit.findings(prompts.encode_all(audit.tokenizer, list(texts)))
-    return [
-        {"prompt": texts[place], "tokens": list(finding.tokens), "markers": list(finding.markers)}
-        for place, finding in found.items()
-    ]
+    refused = []
+    for start in range(0, len(texts), LOOKED_AT_TOGETHER):
+        part = list(texts[start : start + LOOKED_AT_TOGETHER])
+        found = audit.findings(prompts.encode_all(audit.tokenizer, part))
+        refused += [
+            {"prompt": part[place], "tokens": list(finding.tokens), "markers": list(finding.markers)}
+            for place, finding in found.items()
+        ]
+        if counter is not None:
+            counter.advance(len(part))
+    return refused
 
 
 def negative_control(audit: RequestAudit, rendered: dict[str, list[str]]) -> dict[str, dict]:
@@ -131,9 +139,10 @@ def guard_report(
     negative_control_fired (the share of prompts wrapped in a chat format that are found), heldout_exemplars
     and heldout_sentinels (those that are an item of a split). What was found is beside them.
     """
-    found = {source: findings(audit, texts) for source, texts in rendered.items()}
-    everything = [finding for part in found.values() for finding in part]
     count = sum(map(len, rendered.values()))
+    counter = Progress(count, "prompts", "contamination guard", brief=True)
+    found = {source: findings(audit, texts, counter) for source, texts in rendered.items()}
+    everything = [finding for part in found.values() for finding in part]
     control = negative_control(audit, rendered)
     wrapped = sum(part["wrapped"] for part in control.values())
     shared_exemplars = held_out_among(_instructions(exemplars), splits)

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+READ_BYTES = 16 * 2**20
 
 
 def canonical_json(value) -> str:
@@ -21,17 +23,23 @@ def sha256_text(text: str) -> str:
     return sha256_bytes(text.encode("utf-8"))
 
 
-def sha256_file(path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
+def sha256_file(path, advance: Callable[[int], None] | None = None) -> str:
+    """Hexadecimal SHA-256 of a file's bytes. `advance(n)` is told of n more bytes done."""
     with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        if advance is None:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while part := stream.read(READ_BYTES):
+            digest.update(part)
+            advance(len(part))
+        return digest.hexdigest()
 
 
-def sha256_tree(directory) -> dict[str, str]:
+def sha256_tree(directory, advance: Callable[[int], None] | None = None) -> dict[str, str]:
     """SHA-256 of every file below a directory: {relative path with slashes: digest}, sorted by path."""
     directory = Path(directory)
     files = sorted(path for path in directory.rglob("*") if path.is_file())
-    return {path.relative_to(directory).as_posix(): sha256_file(path) for path in files}
+    return {path.relative_to(directory).as_posix(): sha256_file(path, advance) for path in files}
 
 
 def sha256_weights(directory) -> str:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from safetensors import safe_open
 
+from workflow_scripts.core import progress
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import (
     canonical_json,
     sha256_file,
     sha256_text,
-    sha256_weights,
     token_ids_sha256,
 )
 from workflow_scripts.core.model_files import LOADED, check_weights, inspect_base, loaded_files
@@ -90,10 +90,12 @@ def local_directory(reference: ModelReference | str | Path) -> Path:
 
 def check_files(reference: ModelReference) -> None:
     """InputError unless a model's files are, byte for byte, those on record; all are read and hashed."""
-    directory = local_directory(reference)
-    for name, recorded in (reference.files or {}).items():
+    directory, recorded_files = local_directory(reference), reference.files or {}
+    there = [directory / name for name in recorded_files if (directory / name).is_file()]
+    counter = progress.of_files(there, f"files of {reference.label} against their record")
+    for name, recorded in recorded_files.items():
         path = directory / name
-        found = sha256_file(path) if path.is_file() else "absent"
+        found = sha256_file(path, counter.advance) if path in there else "absent"
         if found != recorded:
             remedy = f"another file is on record ({recorded}): put that one back, or make the identity anew"
             raise InputError(file=path, field="sha256", value=found, remedy=remedy)
@@ -113,7 +115,10 @@ def identify_base(settings: dict) -> dict:
     directory = local_directory(ModelReference(name, revision, label))
     accepted = settings.get("accept_chat_template")
     found = inspect_base(directory, repo=repo, accept_chat_template=accepted)
-    files = {path.name: sha256_file(path) for path in loaded_files(directory)}
+    loaded = loaded_files(directory)
+    counter = progress.of_files(loaded, f"digests of {label}")
+    files = {path.name: sha256_file(path, counter.advance) for path in loaded}
+    weights = {name: digest for name, digest in files.items() if name.endswith(".safetensors")}
     tokenizer_files = {path: files[path] for path in TOKENIZER_FILES if path in files}
     return {
         "label": label,
@@ -123,7 +128,7 @@ def identify_base(settings: dict) -> dict:
         "accept_chat_template": accepted,
         "parameters": count_parameters(directory),
         "files": files,
-        "weights_sha256": sha256_weights(directory),
+        "weights_sha256": sha256_text(canonical_json(weights)),
         "tokenizer_sha256": sha256_text(canonical_json(tokenizer_files)),
         "tokenizer_probe_sha256": check_tokenizer(directory),
     }

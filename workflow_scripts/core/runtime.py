@@ -1,4 +1,4 @@
-"""What surrounds every job: quiet libraries, one-line errors, progress, an end when the scheduler is gone."""
+"""What surrounds every job: quiet libraries, one-line errors, an end when the scheduler is gone."""
 
 import os
 import signal
@@ -27,45 +27,11 @@ QUIET = {
     "VLLM_NO_USAGE_STATS": "1",
 }
 WATCH_SECONDS = 0.5
-PROGRESS_SECONDS = 5.0
 
 
 def say(message: str) -> None:
     """Prints one line to stderr at once."""
     print(message, file=sys.stderr, flush=True)
-
-
-class Progress:
-    """Counts what is done and prints it to stderr, at most every five seconds and once at the end."""
-
-    def __init__(self, total: int, unit: str, label: str, may_end: bool = False):
-        self.total, self.unit, self.label, self.may_end = total, unit, label, may_end
-        self.done = 0
-        self.start = self.printed = time.monotonic()
-
-    def advance(self, n: int = 1) -> None:
-        """Counts n more as done; where the work may end here, ends it before it costs more than it may."""
-        self.done += n
-        if self.may_end:
-            usage.end_at_cap()
-        now = time.monotonic()
-        if now - self.printed < PROGRESS_SECONDS and self.done < self.total:
-            return
-        self.printed = now
-        elapsed = max(now - self.start, 1e-9)
-        rate = self.done / elapsed
-        left = (
-            f"{(self.total - self.done) / rate:.0f} s left" if self.done < self.total else f"{elapsed:.1f} s"
-        )
-        say(f"{self.label}: {self.done}/{self.total} {self.unit}, {rate:.1f} {self.unit}/s, {left}")
-
-
-def progress(total: int, unit: str, label: str, may_end: bool = False) -> Progress:
-    """A counter over `total` things, called `unit` (records, steps) and printed as `label`.
-
-    `may_end`: the loop that it counts may be left at any time, so that a job can end there at the cap.
-    """
-    return Progress(total, unit, label, may_end)
 
 
 def _is_snakemake(process: psutil.Process) -> bool:

@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from workflow_scripts.core.metrics import rate
+from workflow_scripts.core.progress import counted
 
 FOLDS = 5
 TELLING_WORDS = 8
@@ -85,7 +86,8 @@ def separability(pairs: Sequence[dict], confidence: float) -> dict:
     bags, words = _bags([pair["chosen"] for pair in pairs] + [pair["rejected"] for pair in pairs])
     chosen, rejected = bags[:n], bags[n:]
     scores = np.zeros((2, n))
-    for train, test in GroupKFold(min(FOLDS, len(set(groups)))).split(groups, groups=groups):
+    folds = list(GroupKFold(min(FOLDS, len(set(groups)))).split(groups, groups=groups))
+    for train, test in counted(folds, len(folds), "folds", "what words tell"):
         for place, fit in enumerate((_fit_texts, _fit_differences)):
             weights = fit(chosen[train], rejected[train])
             scores[place, test] = (chosen[test] - rejected[test]) @ weights

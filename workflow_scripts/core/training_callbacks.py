@@ -14,7 +14,8 @@ from transformers import TrainerCallback
 
 from workflow_scripts.core import training_state, usage
 from workflow_scripts.core.errors import InputError
-from workflow_scripts.core.runtime import progress, say
+from workflow_scripts.core.progress import Progress
+from workflow_scripts.core.runtime import say
 from workflow_scripts.core.training_adapters import save_adapter
 
 BATCHES_SORTED_TOGETHER = 8
@@ -202,7 +203,7 @@ class ProgressLines(TrainerCallback):
         if state.global_step:
             say(f"{self.label}: goes on after step {state.global_step} of {state.max_steps}")
         self.start = time.monotonic()
-        self.progress = progress(state.max_steps - state.global_step, "steps", self.label)
+        self.progress = Progress(state.max_steps - state.global_step, "steps", self.label)
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         """Counts a step; called once per step."""

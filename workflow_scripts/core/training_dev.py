@@ -7,6 +7,7 @@ from collections.abc import Callable
 from workflow_scripts.core import checks, cleaning, prompts, schemas, usage
 from workflow_scripts.core.engines import Sampling
 from workflow_scripts.core.engines.transformers_engine import TransformersEngine
+from workflow_scripts.core.progress import Progress
 
 
 def measure_dev(dev, template, tokenizer, batch_size: int, evaluation: dict) -> tuple[Callable, int]:
@@ -31,7 +32,8 @@ def measure_dev(dev, template, tokenizer, batch_size: int, evaluation: dict) -> 
     def measure(model) -> float:
         engine = TransformersEngine(model, tokenizer, batch_size=batch_size)
         with usage.timed("dev_seconds"):
-            generations = engine.generate(sent, seeds, sampling)
+            counter = Progress(len(sent), "items", "dev answers", brief=True)
+            generations = engine.generate(sent, seeds, sampling, counter)
         usage.count(
             dev_prompt_tokens=sum(map(len, sent)),
             dev_generated_tokens=sum(len(generation.token_ids) for generation in generations),

@@ -9,6 +9,7 @@ batching}, DPO {beta, loss_type, nll_weight, precompute_reference}.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from datasets import Dataset
@@ -28,6 +29,7 @@ from workflow_scripts.core import (
     training_packing,
 )
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,18 @@ class SFT(training_callbacks.TrainerAdditions, SFTTrainer):
 
 class DPO(training_callbacks.TrainerAdditions, DPOTrainer):
     """TRL's DPOTrainer with this project's additions."""
+
+    def compute_ref_log_probs(self, model, inputs):
+        """As TRL has it; where all pairs are looked at before the training, they are counted."""
+        found = super().compute_ref_log_probs(model, inputs)
+        if not self.is_in_train:
+            self.reference_pairs.advance(len(found[0]))
+        return found
+
+    @cached_property
+    def reference_pairs(self) -> Progress:
+        """Pairs whose reference is known; nothing is lost where the job ends among them."""
+        return Progress(len(self.train_dataset), "pairs", "reference", may_end=True, brief=True)
 
 
 def read_rows(inputs: Inputs, schema) -> list[dict]:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from workflow_scripts.core import critic
 from workflow_scripts.core.constitution import Principle
 from workflow_scripts.core.engines import Engine
+from workflow_scripts.core.progress import Progress
 from workflow_scripts.core.prompts import Template
-from workflow_scripts.core.runtime import progress
 
 
 def judge_distinct(
@@ -18,7 +18,7 @@ def judge_distinct(
 ) -> list[critic.Judgement]:
     """One judgement per (instruction, response) pair, in order; equal pairs are judged once and share it."""
     distinct = list(dict.fromkeys(pairs))
-    counter = progress(len(distinct), "answers", label, may_end=True)
+    counter = Progress(len(distinct), "answers", label, may_end=True)
     judgements = critic.judge(engine, template, principles, distinct, counter.advance)
     engine.audit.report(label)
     by_pair = dict(zip(distinct, judgements, strict=True))

@@ -6,7 +6,7 @@ words), here with a share instead of a single hit, as short instructions of one 
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from workflow_scripts.core.deduplication.exact import normalise
@@ -63,7 +63,7 @@ class CoverageIndex:
 
 
 def matches(
-    texts: Sequence[Sequence[str]], references: Sequence[str], parameters: CoverageParameters
+    texts: Iterable[Sequence[str]], references: Sequence[str], parameters: CoverageParameters
 ) -> dict[int, Match]:
     """{position: the reference that covers it most}, where one of a record's texts reaches the threshold.
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from workflow_scripts.core.deduplication import coverage, exact, near, skeletons
 from workflow_scripts.core.deduplication.held_out import HeldOutSet
 from workflow_scripts.core.deduplication.match import Match
+from workflow_scripts.core.progress import counted
 
 WITHIN = "train"  # the name of the training data itself where a held-out set would stand
 
@@ -31,15 +32,19 @@ def overlaps(
     near_parameters = near.NearParameters(**settings["near"])
     coverage_parameters = coverage.CoverageParameters(**settings["coverage"])
     instructions = [record["instruction"] for record in records]
-    signed = list(near.sign(instructions, near_parameters))
+    n = len(records)
+    signed = list(counted(near.sign(instructions, near_parameters), n, "texts", "signatures"))
     parts = [(record["instruction"], record["response"]) for record in records]
     found = {}
     for other in held_out:
         references = near.sign(other.texts, near_parameters)
         found["exact", other.name] = exact.matches(instructions, other.texts)
-        found["near", other.name] = near.matches(signed, references, near_parameters)
-        found["coverage", other.name] = coverage.matches(parts, other.texts, coverage_parameters)
-        found["skeleton", other.name] = skeletons.matches(instructions, other.texts, other.clusters)
+        texts = counted(signed, n, "texts", f"near {other.name}")
+        found["near", other.name] = near.matches(texts, references, near_parameters)
+        covered = counted(parts, n, "texts", f"covered by {other.name}")
+        found["coverage", other.name] = coverage.matches(covered, other.texts, coverage_parameters)
+        texts = counted(instructions, n, "texts", f"skeletons of {other.name}")
+        found["skeleton", other.name] = skeletons.matches(texts, other.texts, other.clusters)
     return found
 
 
@@ -48,7 +53,8 @@ def repeats(instructions: Sequence[str], settings: dict) -> dict[str, dict[int, 
     parameters = near.NearParameters(**settings["near"])
     same = exact.repeats(instructions)
     rest = [position for position in range(len(instructions)) if position not in same]
-    alike = near.repeats(near.sign([instructions[position] for position in rest], parameters), parameters)
+    signed = near.sign([instructions[position] for position in rest], parameters)
+    alike = near.repeats(counted(signed, len(rest), "texts", "near each other"), parameters)
     return {"exact": same, "near": _at(rest, alike)}
 
 

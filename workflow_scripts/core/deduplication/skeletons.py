@@ -151,7 +151,7 @@ class SkeletonIndex:
 
 
 def matches(
-    texts: Sequence[str], references: Sequence[str], clusters: Sequence[str] | None
+    texts: Iterable[str], references: Sequence[str], clusters: Sequence[str] | None
 ) -> dict[int, Match]:
     """{position of a text: a reference of the same skeleton or frame}; `clusters` names each reference's."""
     index = SkeletonIndex(references, clusters)

@@ -9,7 +9,7 @@ from workflow_scripts.core import cleaning, prompts, usage
 from workflow_scripts.core.assistant_voice import assistant_phrases
 from workflow_scripts.core.engines import Engine, Generation, Sampling
 from workflow_scripts.core.model_files import CHAT_ENDS
-from workflow_scripts.core.runtime import progress
+from workflow_scripts.core.progress import Progress
 from workflow_scripts.core.sentinels.battery import Battery
 
 SIGNS = ("eos_after_answer", "self_continuation", "assistant_voice", "chat_marker")
@@ -91,7 +91,7 @@ def observe(engine: Engine, battery: Battery, template: prompts.Template) -> lis
     texts = battery.texts(template)
     sent = prompts.encode_all(engine.tokenizer, texts)
     greedy = Sampling(battery.max_new_tokens, 0.0)
-    counter = progress(len(texts), "sentinels", "sentinels", may_end=True)
+    counter = Progress(len(texts), "sentinels", "sentinels", may_end=True)
     with usage.timed("generating_seconds"):
         generations = engine.generate(sent, [0] * len(sent), greedy, counter)
     usage.count(
