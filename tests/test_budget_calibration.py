@@ -162,6 +162,28 @@ def test_a_training_that_was_measured_calibrates_the_later_ones(run):
     assert found["sft"]["jobs_done"] == 1 and found["sft"]["dollars_to_come"] == {"low": 0.0, "high": 0.0}
 
 
+def test_a_stage_that_trains_and_answers_starts_its_jobs_as_both_kinds_did(run):
+    both = run(slow_pilot())
+    both.pilot(100, starting=60)
+    counts = {"training_tokens": 400_000.0, "training_seconds": 1000.0}
+    both.used("train_sft", 1300, counts=counts)
+    projection = both.project()
+
+    def seconds_of_a_start(stage: str, jobs: int) -> float:
+        return middle(stages(projection)[stage]["hours_by_term"]["job_starts"]) / jobs
+
+    ratio = (
+        projection["factors"]["training_starts"]["value"]
+        / projection["factors"]["generation_starts"]["value"]
+    )
+    each = {name: seconds_of_a_start(name, jobs) for name, jobs in [("sft", 2), ("sft_data", 2)]}
+    assert each["sft"] / each["sft_data"] == pytest.approx(ratio, rel=1e-3) and ratio == pytest.approx(
+        5, rel=1e-3
+    )
+    mean = (each["sft"] + each["sft_data"]) / 2
+    assert seconds_of_a_start("control_sft_longer", 3) == pytest.approx(mean, rel=1e-3)
+
+
 def test_what_is_done_is_not_to_come_and_a_shard_counts_once(run):
     half = run(slow_pilot())
     half.pilot(100)

@@ -9,6 +9,7 @@ stays as it is stated, and the projection says which is which.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
+from statistics import fmean
 
 from workflow_scripts.core.budget.planner import Planner
 from workflow_scripts.core.budget.projection import Overheads, StageCost, project_stage
@@ -151,12 +152,14 @@ def stage_rates(work: Work, found: Mapping[str, Factor | None], rates: Mapping) 
 
 
 def stage_overheads(work: Work, found: Mapping[str, Factor | None], overheads: Overheads) -> Overheads:
-    """Starts and loads of one stage."""
-    factor = found["training_starts" if "training_tokens" in work.terms else "generation_starts"]
-    if factor is None:
+    """Starts and loads of one stage: of trainings, of jobs that generate, or the mean where it has both."""
+    kinds = {"training_starts": "training_tokens", "generation_starts": "generated_tokens"}
+    measured = [found[name] for name, term in kinds.items() if term in work.terms and found[name]]
+    if not measured:
         return overheads
-    seconds = overheads.job_seconds.middle * factor.value
-    speed = overheads.weights_gb_per_second.middle / factor.value
+    factor = fmean(factor.value for factor in measured)
+    seconds = overheads.job_seconds.middle * factor
+    speed = overheads.weights_gb_per_second.middle / factor
     return replace(
         overheads,
         job_seconds=Range(seconds / MARGIN, seconds * MARGIN),
