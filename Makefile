@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo run verify diff share preflight smoke evaluation-dry-run pod-run review report plan cost gates performance benchmark-compare benchmark-deduplication benchmark-training benchmark-engines dag demo-base test test-integration test-gpu test-deployment test-slurm environments lint clean setup
+.PHONY: help demo run verify diff share preflight smoke evaluation-dry-run pod-run review report plan cost watch gates performance benchmark-compare benchmark-deduplication benchmark-training benchmark-engines dag demo-base test test-integration test-gpu test-deployment test-slurm environments lint clean setup
 
 # May be given on the command line: make demo SEED=2 RESULTS=results-seed-2 CORES=4 CONFIG="a.yaml b.yaml" ARGS=--dry-run
 CORES ?=
@@ -123,6 +123,9 @@ cost: $(INSTALLED)  ## print what the run has cost so far, by rule and session, 
 	@$(VENV)/bin/python -m workflow_scripts.cost_ledger --usage $(RESULTS)/usage --sessions $(RESULTS)/sessions \
 		--projections $(addprefix $(RESULTS)/budget/,plan.json projection-pilot.json projection-sft.json) \
 		--automation $(RESULTS)/budget/automation.json $(ARGS)
+
+watch: $(INSTALLED)  ## beside a run: a live table of its jobs, how far they are, what failed, what it has cost
+	@$(VENV)/bin/python -m workflow_scripts.watch --results $(RESULTS) $(ARGS)
 
 gates: $(INSTALLED)  ## print how often the sft and dpo gates err, for this configuration
 	@$(SNAKEMAKE) --forcerun gate_error_rates $(ARGS) -- $(RESULTS)/gates/error_rates.json

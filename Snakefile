@@ -34,6 +34,7 @@ include: "rules/ablations.smk"
 include: "rules/budget.smk"
 include: "rules/smoke_settings.smk"
 include: "rules/smoke.smk"
+include: "rules/report_sources.smk"
 include: "rules/costs.smk"
 include: "rules/report.smk"
 include: "rules/automation.smk"
@@ -63,6 +64,7 @@ onstart:
         workflow.pathvars.apply("<results>/sessions"),
         config=config,
         planned=sessions.planned_files(workflow),
+        jobs=sessions.planned_jobs(workflow),
     )
     os.environ[usage.SESSION] = session.stem
 

@@ -68,11 +68,18 @@ def test_a_model_is_named_without_its_path(tmp_path):
 def test_a_session_lists_what_was_planned_and_what_was_made(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     jobs = [SimpleNamespace(output=["made"]), SimpleNamespace(output=["model", "not made"])]
+    jobs.append(SimpleNamespace(output=[]))  # the rule that names the last files
     workflow = SimpleNamespace(dag=SimpleNamespace(needrun_jobs=lambda: jobs))
     config = {"seed": 1, "overrides": {"sft": "a reason to go on"}}
-    path = sessions.start_session("sessions", config=config, planned=sessions.planned_files(workflow))
+    path = sessions.start_session(
+        "sessions",
+        config=config,
+        planned=sessions.planned_files(workflow),
+        jobs=sessions.planned_jobs(workflow),
+    )
     started = json.loads(path.read_text())
     assert started["status"] == "running" and started["planned"] == ["made", "model", "not made"]
+    assert started["planned_jobs"] == 2
     assert started["overrides"] == config["overrides"] and started["machine"]["cpus"] >= 1
     (tmp_path / "made").write_text("1")
     (tmp_path / "model").mkdir()

@@ -25,10 +25,17 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def job_name(merged: str) -> str:
+    """The rule and which of its jobs this is."""
+    arm = Path(merged).name.removesuffix("-merged")
+    stage, _, variant = arm.partition("-")
+    return f"merge_dpo {variant}" if stage == "dpo" else f"merge_{arm.replace('-', '_')}"
+
+
 def main(argv=None) -> None:
     """Merge, and write safetensors, tokenizer, configs and where the model comes from."""
     arguments = parse_arguments(argv)
-    with runtime.job(f"merge_adapter {Path(arguments.merged).name}"):
+    with runtime.job(job_name(arguments.merged)):
         from workflow_scripts.core import hashing, models, progress, provenance, training_adapters
         from workflow_scripts.core.outputs import guarded, write_json
 

@@ -26,7 +26,7 @@ GIGABYTE = 10**9
 
 def duration(seconds: float) -> str:
     """Seconds as a person says them: "8 s", "1 min 08 s", "2 h 05 min", "3 d 04 h"."""
-    whole = round(seconds)
+    whole = max(0, round(seconds))  # clocks of two machines may differ
     for size, name, part, smaller in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
         if whole >= size:
             return f"{whole // size} {name} {whole % size // part:02d} {smaller}"

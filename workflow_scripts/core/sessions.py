@@ -3,8 +3,12 @@
 In a Snakefile:
 
     onstart:
-        planned = sessions.planned_files(workflow)
-        session = sessions.start_session("results/sessions", config=config, planned=planned)
+        session = sessions.start_session(
+            "results/sessions",
+            config=config,
+            planned=sessions.planned_files(workflow),
+            jobs=sessions.planned_jobs(workflow),
+        )
     onsuccess:
         sessions.finish_session(session, "completed")
 """
@@ -60,7 +64,12 @@ def planned_files(workflow) -> list[str]:
     return sorted({str(output) for job in jobs for output in job.output})
 
 
-def start_session(directory, *, config: dict, planned: Iterable[str]) -> Path:
+def planned_jobs(workflow) -> int:
+    """How many jobs Snakemake is about to run; a rule that only names files is none. As `planned_files`."""
+    return sum(bool(job.output) for job in workflow.dag.needrun_jobs())
+
+
+def start_session(directory, *, config: dict, planned: Iterable[str], jobs: int) -> Path:
     """Writes `directory/SESSION.json` with what is known at the start, and returns its path.
 
     SESSION is the UTC time and the process id. The overrides are those of the config's gates.
@@ -80,6 +89,7 @@ def start_session(directory, *, config: dict, planned: Iterable[str]) -> Path:
         "machine": _machine(),
         "packages": packages,
         "planned": sorted(planned),
+        "planned_jobs": jobs,
         "made": {},
         **git_state(),
     }

@@ -35,6 +35,7 @@ class Attempt:
     peak_rss_bytes: int
     counts: dict[str, float]
     made: dict[str, dict] = field(default_factory=dict)
+    pid: int = 0
 
     @property
     def name(self) -> str:
@@ -89,6 +90,7 @@ def read_attempt(path) -> Attempt | None:
             peak_rss_bytes=used.get("peak_rss_bytes", 0),
             counts=used.get("counts", {}),
             made={event["part"]: event["units"] for event in events if event["event"] == "made"},
+            pid=start.get("pid", 0),
         )
     except KeyError as missing:
         remedy = "its first line is no start of a job: remove the file, or restore it"
