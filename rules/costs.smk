@@ -37,8 +37,12 @@ rule cost_page:
         projections=collect("<results>/budget/projection-{moment}.json", moment=["pilot", "sft"]),
         ledger="<results>/budget/ledger.json",
         variants="<results>/statistics/variants.json",
-        page_template="reports/templates/costs/page.html.jinja",
-        style="reports/templates/style.css.j2",
+        templates=[
+            "reports/templates/style.css.j2",
+            "reports/templates/sources.html.j2",
+            "reports/templates/costs/page.html.jinja",
+            "reports/templates/tables.js",
+        ],
     output:
         page=report(
             "<reports>/costs.html",
@@ -56,7 +60,8 @@ rule cost_page:
         module=as_py_module(),
         code=code_digest("workflow_scripts/cost_page.py"),
         environment=environment_digest("envs/analysis.yaml"),
+        settings=cost_page_settings,
     shell:
-        "python -m {params.module} --plan {input.plan:q} --figure {input.figure:q}"
+        "python -m {params.module} --settings {params.settings:q} --plan {input.plan:q} --figure {input.figure:q}"
         " --projections {input.projections:q} --ledger {input.ledger:q} --variants {input.variants:q}"
-        " --templates {input.page_template:q} {input.style:q} --page {output.page:q} 2>&1 | tee {log:q}"
+        " --templates {input.templates:q} --page {output.page:q} 2>&1 | tee {log:q}"

@@ -88,7 +88,10 @@ rule summary_page:
         gates=report_gates(),
         tables=collect("<results>/tables/{table}.csv", table=REPORT_TABLES),
         figures=collect("<results>/figures/{figure}.svg", figure=REPORT_FIGURES),
-        templates=sorted(map(str, Path("reports/templates").rglob("*.j2"))),
+        plan="<results>/budget/plan.json",
+        frontier="<results>/budget/frontier.svg",
+        ledger="<results>/budget/ledger.json",
+        templates=[*sorted(map(str, Path("reports/templates").rglob("*.j2"))), "reports/templates/tables.js"],
         captions=sorted(map(str, Path("reports/captions").glob("*.rst"))),
     output:
         page=report(
@@ -97,6 +100,7 @@ rule summary_page:
             category="1. Answer",
             labels={"page": "summary"},
         ),
+        configuration="<results>/config.yaml",
     log:
         "<logs>/summary_page.log",
     benchmark:
@@ -107,8 +111,10 @@ rule summary_page:
         module=as_py_module(),
         code=code_digest("workflow_scripts/summary_page.py"),
         environment=environment_digest("envs/analysis.yaml"),
-        settings=canonical_json({"config": REPORT_CONFIG, "code": stage_code(), "dropped": DROPPED}),
+        settings=summary_settings,
     shell:
         "python -m {params.module} --settings {params.settings:q} --comparisons {input.comparisons:q}"
         " --gates {input.gates:q} --tables {input.tables:q} --figures {input.figures:q}"
-        " --templates {input.templates:q} --captions {input.captions:q} --page {output.page:q} 2>&1 | tee {log:q}"
+        " --plan {input.plan:q} --frontier {input.frontier:q} --ledger {input.ledger:q}"
+        " --templates {input.templates:q} --captions {input.captions:q}"
+        " --configuration {output.configuration:q} --page {output.page:q} 2>&1 | tee {log:q}"

@@ -141,9 +141,3 @@ def report_records():
             for repeat in ("same", "other_batch")
         ],
     ]
-
-
-def stage_code():
-    """{rule: digest of its module and all it imports}, for every rule above that has one."""
-    codes = {rule.name: rule.params.get("code") for rule in workflow.rules}
-    return {name: digest for name, digest in codes.items() if isinstance(digest, str)}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import report_run_evidence as evidence
 from attempt_files import write_attempt, write_gate
+from report_run_costs import cost_arguments, page_settings, write_costs
 from report_run_data import record, write_calibration, write_pairs, write_records, write_training
 
 from workflow_scripts import (
@@ -214,6 +215,7 @@ def _write_overviews(results: Path, document: str) -> None:
     automation.main(
         [*words, "--qualities", *(str(results / f"{name}/qc.json") for name in ("pilot", "sft_data"))]
     )
+    write_costs(results)
 
 
 def arm_files(results: Path, name: str, arms=RATES) -> list[str]:
@@ -252,7 +254,12 @@ def make_report(results: Path, drawn: Path | None = None) -> str:
     else:
         figures = [str(drawn / f"figures/{name}.svg") for name in FIGURES]
     page = results.parent / "reports/summary.html"
-    settings = json.dumps({"config": CONFIG, "code": {"compare": "d" * 64}})
     files = ["--tables", *tables, "--figures", *figures, "--templates", *TEMPLATES, "--captions", *CAPTIONS]
-    summary_page.main(["--settings", settings, *comparisons, "--gates", *gates, *files, "--page", str(page)])
+    made = ["--configuration", str(results / "config.yaml"), "--page", str(page)]
+    summary_page.main(
+        [
+            *["--settings", page_settings(results, CONFIG), *comparisons, *cost_arguments(results)],
+            *["--gates", *gates, *files, *made],
+        ]
+    )
     return page.read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from workflow_scripts.core import report_page
 from workflow_scripts.core.review import costs, diagrams, drawing, history, page
 from workflow_scripts.core.review.changes import changes
 from workflow_scripts.core.review.gates_ahead import gates_ahead
@@ -313,7 +314,7 @@ def test_nothing_foreign_becomes_markup_and_nothing_is_fetched():
 
 def test_the_one_script_runs_by_its_digest():
     script = "let a = 1;\n"
-    assert page.content_policy(script).endswith(
+    assert report_page.content_policy(script).endswith(
         "script-src 'sha256-3smTKsMnFX9i0OGCm4n/7GAEzudwCR3kiBveN8jVUAk='"
     )
 
@@ -354,5 +355,5 @@ def test_the_list_of_jobs_is_data():
 def test_the_templates_are_no_input_of_the_summary_page():
     """A change of this page must not make the report of a finished run again."""
     folder = Path(TEMPLATES)
-    mine = {path for path in folder.rglob("*") if "review" in path.parts} | {folder / page.SCRIPT}
+    mine = {path for path in folder.rglob("*") if "review" in path.parts}
     assert mine and not mine & set(folder.rglob("*.j2"))

@@ -217,9 +217,10 @@ def test_what_a_variant_used_is_its_training_and_its_answers(files):
     words, target = files
     variant_overview.main(words)
     table = variant_table(json.loads(target.read_text()), {"by_job": by_job})
-    assert [row[0] for row in table["rows"]] == ["dpo-main", "dpo-best-of-2", "dpo-beta-0.3"]
-    assert table["rows"][2][1:6] == ("beta", "63.0 %", "-2.0 pp", "20", "0.02")
-    assert table["rows"][1][4:] == ("0", "0", "0")
+    rows = list(table["rows"].values())
+    assert [row[0] for row in rows] == ["dpo-main", "dpo-best-of-2", "dpo-beta-0.3"]
+    assert rows[2][1:6] == ("beta", "63.0 %", "-2.0 pp", "20", "0.02")
+    assert rows[1][4:] == ("0", "0", "0")
 
 
 def test_the_overlay_states_only_what_differs():

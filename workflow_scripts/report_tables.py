@@ -76,9 +76,7 @@ def make_tables(arguments: argparse.Namespace) -> dict[str, list[dict]]:
     arms = read_scored_arms(arguments.scores)
     scores = {path.parent.name: schemas.read_records(path, schemas.SCORES) for path in arguments.scores}
     responses = {
-        path.parent.name: schemas.read_records(path, schemas.RESPONSES)
-        for path in arguments.responses
-        if path.parent.name in primary.values()
+        path.parent.name: schemas.read_records(path, schemas.RESPONSES) for path in arguments.responses
     }
     items = schemas.read_records(arguments.items, schemas.ITEMS)
     runs = {
@@ -110,7 +108,7 @@ def make_tables(arguments: argparse.Namespace) -> dict[str, list[dict]]:
         "audit_arms": report_tables.audit_arm_rows(audit, list(arms)),
         "gates": report_tables.gate_rows({Path(name).name: gate for name, gate in gates.items()}),
         "differing_items": report_tables.differing_rows(
-            items, scores, responses, primary["baseline"], primary["candidate"]
+            items, scores, responses, report_tables.compared_pairs(document, primary)
         ),
         "identity": report_origins.identity_rows(
             identity,

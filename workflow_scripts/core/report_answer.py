@@ -1,8 +1,12 @@
 """The answer that opens the page: one heading and one sentence, from the primary comparison and its gate."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from workflow_scripts.core import report_format
+from workflow_scripts.core.report_sources import COMPARISONS, linked
 
 
 @dataclass(frozen=True)
@@ -11,16 +15,16 @@ class Answer:
 
     kind: str
     heading: str
-    sentence: str
+    sentence: Markup
 
 
-def primary_entry(document: dict, primary: dict) -> dict:
-    """The entry of a comparisons file that compares the primary arms over all items."""
+def primary_place(document: dict, primary: dict) -> int:
+    """The place, in a comparisons file, of the entry that compares the primary arms over all items."""
+    wanted = (primary["baseline"], primary["candidate"], "overall")
     return next(
-        entry
-        for entry in document["comparisons"]
-        if (entry["baseline"], entry["candidate"], entry["scope"])
-        == (primary["baseline"], primary["candidate"], "overall")
+        place
+        for place, entry in enumerate(document["comparisons"])
+        if (entry["baseline"], entry["candidate"], entry["scope"]) == wanted
     )
 
 
@@ -39,34 +43,56 @@ def missed(gate: dict) -> str:
     )
 
 
-def answer(entry: dict, gate: dict, confidence: float) -> Answer:
-    """Heading and sentence for the primary comparison `entry` and the claim gate's file `gate`."""
-    difference = entry["difference"]["estimate"]
+def answer(document: dict, primary: dict, gate: dict) -> Answer:
+    """Heading and sentence for the primary comparison of a comparisons file and the claim gate's file `gate`.
+
+    Each number of the sentence is a link to its source.
+    """
+    place = primary_place(document, primary)
+    entry = document["comparisons"][place]
     low, high = entry["difference"]["newcombe"]
     kind = _kind(gate["decision"] == "pass", low, high)
-    numbers = (
-        f"On {report_format.count(entry['n'])} held-out items {entry['candidate']} succeeds on"
-        f" {report_format.percent(entry['candidate_rate']['estimate'])} and {entry['baseline']} on"
-        f" {report_format.percent(entry['baseline_rate']['estimate'])}: a difference of"
-        f" {report_format.points(difference)} percentage points"
-        f" ({report_format.percent(confidence, 0)} interval {report_format.points(low)} to"
-        f" {report_format.points(high)}, McNemar mid-p = {report_format.p_value(entry['mcnemar']['mid_p'])})"
+
+    def number(form: Callable, way: str) -> Markup:
+        value = entry
+        for name in way.split("."):
+            value = value[int(name)] if isinstance(value, list) else value[name]
+        return linked(form(value), f"{COMPARISONS}#comparisons.{place}.{way}")
+
+    confidence = linked(report_format.percent(document["confidence"], 0), f"{COMPARISONS}#confidence")
+    percent, points = report_format.percent, report_format.points
+    numbers = Markup(
+        "On {} held-out items {} succeeds on {} and {} on {}: a difference of {} percentage points"
+        " ({} interval {} to {}, McNemar mid-p = {})"
+    ).format(
+        number(report_format.count, "n"),
+        entry["candidate"],
+        number(percent, "candidate_rate.estimate"),
+        entry["baseline"],
+        number(percent, "baseline_rate.estimate"),
+        number(points, "difference.estimate"),
+        confidence,
+        number(points, "difference.newcombe.0"),
+        number(points, "difference.newcombe.1"),
+        number(report_format.p_value, "mcnemar.mid_p"),
     )
-    verdict = (
+    verdict = linked(
         "the claim gate passed"
         if gate["decision"] == "pass"
-        else f"the claim gate says {gate['decision']} ({missed(gate)})"
+        else f"the claim gate says {gate['decision']} ({missed(gate)})",
+        "gates/claim.json",
     )
-    sentence = f"{numbers}; {verdict}.{_by_clusters(entry.get('clusters'))}"
+    sentence = Markup("{}; {}.{}").format(numbers, verdict, _by_clusters(entry.get("clusters"), number))
     return Answer(kind, HEADINGS[kind].format(**entry), sentence)
 
 
-def _by_clusters(clusters: dict | None) -> str:
+def _by_clusters(clusters: dict | None, number: Callable) -> Markup:
     """The wider interval that is left when templates, not items, are what was sampled; empty without any."""
     if not clusters or not clusters["interval"]:
-        return ""
-    low, high = map(report_format.points, clusters["interval"])
-    return f" With the {clusters['count']} templates as units the interval is {low} to {high}."
+        return Markup("")
+    bounds = (number(report_format.points, f"clusters.interval.{side}") for side in (0, 1))
+    count = number(report_format.count, "clusters.count")
+    return Markup(" With the {} templates as units the interval is {} to {}.").format(count, *bounds)
 
 
 HEADINGS = {

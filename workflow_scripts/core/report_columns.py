@@ -138,7 +138,10 @@ TABLES = {
     ),
     "differing_items": (
         Column("item_id", "Item", "code"),
+        Column("baseline", "Baseline", "code"),
+        Column("candidate", "Candidate", "code"),
         Column("type", "Type", "words"),
+        Column("family", "Family", "words"),
         Column("succeeded", "Who succeeded", "code"),
         Column("instruction", "Instruction", "foreign"),
         Column("baseline_response", "Baseline’s response", "foreign"),

@@ -1,21 +1,27 @@
-"""The summary page, rendered from Jinja2 templates: self-contained HTML, everything foreign in it escaped."""
+"""The summary page, rendered from Jinja2 templates: self-contained HTML, everything foreign in it escaped.
 
+Its one script sorts and filters tables; a policy admits that script alone, by its digest.
+"""
+
+import base64
+import hashlib
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import jinja2
 import yaml
 from markupsafe import Markup
 
-from workflow_scripts.core import report_answer, report_format
+from workflow_scripts.core import report_answer, report_format, report_sources
 from workflow_scripts.core.figure_svg import PALETTE
 from workflow_scripts.core.figures import FIGURES
 from workflow_scripts.core.report_cells import cell
 from workflow_scripts.core.report_columns import TABLES
 from workflow_scripts.core.report_descriptions import describe
 
-PAGE = "summary.html.j2"
-SHOWN_DIFFERENCES = 24
+PAGE, SCRIPT = "summary.html.j2", "tables.js"
+SHOWN_DIFFERENCES = 48
 MOST_ROWS = 150
 CONTENTS = (
     ("arms", "Success by arm"),
@@ -34,9 +40,13 @@ CONTENTS = (
     ("pairs", "Preference pairs"),
     ("training", "Training"),
     ("automation", "What people did"),
-    ("provenance", "Provenance"),
+    ("costs", "What it cost"),
     ("reproduce", "Reproduce it"),
+    ("provenance", "Provenance"),
+    ("sessions", "Sessions and hardware"),
+    ("sources", "Where each number comes from"),
 )
+VARYING = ("costs", "sessions")  # what differs between two identical runs
 XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 
 
@@ -52,14 +62,21 @@ def environment(templates) -> jinja2.Environment:
     filters = ("decimal", "percent", "points", "p_value", "count", "number", "words", "inert")
     found.filters |= {name: getattr(report_format, name) for name in filters}
     found.filters["metric"] = lambda row: cell(METRIC_CELL, row)
+    found.filters |= {"linked": report_sources.linked, "shown_as": shown_as}
     found.filters |= {"asked": asked, "judged": lambda row: cell(GATE_CELL, row)}
     found.globals |= {"columns": TABLES, "cell": cell, "palette": PALETTE}
     found.globals |= {
+        "all_origins": report_sources.all_origins,
+        "anchor": report_sources.anchor,
         "describe": describe,
         "differing_sample": differing_sample,
         "groups": groups,
+        "in_table": report_sources.in_table,
         "judged_first": judged_first,
+        "origins": report_sources.origins,
+        "files_of": report_sources.files_of,
         "pivot": pivot,
+        "table_origins": report_sources.table_origins,
         "thinned": thinned,
     }
     return found
@@ -87,17 +104,22 @@ def groups(rows: list[dict], key: str) -> dict[str, list[dict]]:
     return found
 
 
-def spread(rows: list[dict], key: str, most: int) -> list[dict]:
-    """At most `most` rows, taken in turn from the groups that `key` makes, so that each is represented."""
-    parts = list(groups(rows, key).values())
+def in_turn(parts: Iterable[list[dict]], most: int) -> list[dict]:
+    """At most `most` rows, taken in turn from the parts, so that each is represented."""
+    parts = list(parts)
     longest = max(map(len, parts), default=0)
     return [part[place] for place in range(longest) for part in parts if place < len(part)][:most]
 
 
-def differing_sample(rows: list[dict], most: int = SHOWN_DIFFERENCES) -> dict[str, list[dict]]:
-    """{arm that succeeded: rows}, each a sample over all types; the rarer side is shown first."""
-    sides = sorted(groups(rows, "succeeded").items(), key=lambda pair: len(pair[1]))
-    return {arm: spread(side, "type", most // 2) for arm, side in sides}
+def differing_sample(rows: list[dict], most: int = SHOWN_DIFFERENCES) -> list[dict]:
+    """At most `most` rows of each pair of arms, over both directions and all types; in their own order."""
+    pairs, shown = {}, []
+    for row in rows:
+        cells = pairs.setdefault((row["baseline"], row["candidate"]), {})
+        cells.setdefault((row["succeeded"], row["type"]), []).append(row)
+    for cells in pairs.values():
+        shown += sorted(in_turn(cells.values(), most), key=lambda row: row["#"])
+    return shown
 
 
 def thinned(rows: list[dict], most: int = MOST_ROWS) -> list[dict]:
@@ -148,36 +170,64 @@ def commits(tables: dict[str, list[dict]]) -> list[str]:
     return list(dict.fromkeys(stated))
 
 
-def page_content(tables, figures, captions, document, gates, config, code, results_link, dropped=()) -> dict:
+def content_policy(script: str) -> str:
+    """A policy under which the page's one script runs, by its SHA-256, and nothing is fetched."""
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()
+    return f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+
+
+def shown_as(value: float, form: str, *options) -> str:
+    """A number by the name of its format: count, percent, points, p_value, number, decimal."""
+    return getattr(report_format, form)(value, *options)
+
+
+def teller(known: dict[str, dict[str, float]]) -> Callable:
+    """A function of a file (without `.json`), a field and a format that writes the number with its source."""
+
+    def told(file: str, field: str, form: str, *options) -> Markup:
+        text = shown_as(known[file][field], form, *options)
+        return report_sources.linked(text, f"{file}.json#{field}")
+
+    return told
+
+
+def page_content(tables, figures, captions, document, gates, workflow, results_link) -> dict:
     """All names that the templates use, from parsed files; `gates` {name: gate file}, `claim` among them.
 
-    `dropped`: the variants that were left out to keep the budget's cap.
+    `workflow`: the configuration, the variants left out to keep the budget's cap ("dropped"), and who makes
+    which file (core/report_sources.py).
     """
+    tables = report_sources.numbered(tables)
+    config = workflow["config"]
     primary = config["statistics"]["primary"]
-    entry = report_answer.primary_entry(document, primary)
+    place = report_answer.primary_place(document, primary)
     sources = [row["source"] for row in tables["metrics"]]
+    known = measured(tables["numbers"])
     return {
-        "answer": report_answer.answer(entry, gates["claim"], document["confidence"]),
+        "answer": report_answer.answer(document, primary, gates["claim"]),
         "captions": captions,
         "claim": gates["claim"],
-        "code": code,
         "commits": commits(tables),
         "comparisons": document,
         "confidence": document["confidence"],
         "config": config,
         "config_text": config_text(config),
         "contents": CONTENTS,
-        "dropped": dropped,
+        "dropped": workflow["dropped"],
         "figures": figures,
         "lift_sources": [name for name in dict.fromkeys(sources) if name.startswith("dev_evaluation/")],
-        "measured": measured(tables["numbers"]),
+        "measured": known,
         "overridden": [gate for gate in gates.values() if gate["override"]],
         "pair_sources": list(dict.fromkeys(name for name in sources if name.startswith("preferences/"))),
         "primary": primary,
-        "primary_entry": entry,
+        "primary_entry": document["comparisons"][place],
+        "primary_place": f"{report_sources.COMPARISONS}#comparisons.{place}",
         "results_link": results_link,
         "tables": tables,
         "titles": {name: figure.title for name, figure in FIGURES.items()},
+        "varying": VARYING,
+        "told": teller(known),
+        "workflow": workflow,
     }
 
 
@@ -186,6 +236,8 @@ def config_text(config: dict) -> str:
     return yaml.safe_dump(config, sort_keys=True, allow_unicode=True, default_flow_style=None, width=100)
 
 
-def render(templates, content: dict) -> str:
-    """The page as HTML text. `content` holds the names that the templates use."""
-    return environment(templates).get_template(PAGE).render(content)
+def render(templates, content: dict, page: str = PAGE) -> str:
+    """A page with its script as HTML text. `content` holds the names that the templates use."""
+    script = (Path(templates) / SCRIPT).read_text(encoding="utf-8")
+    found = environment(templates).get_template(page)
+    return found.render(content, script=Markup(script), policy=content_policy(script))

@@ -201,28 +201,40 @@ def audit_arm_rows(audit: dict, arms: Sequence[str]) -> list[dict]:
     return rows
 
 
-def differing_rows(items, scores, responses, baseline: str, candidate: str) -> list[dict]:
-    """The discordant items of one comparison, with both responses as they were scored and both reasons.
+def differing_rows(items, scores, responses, pairs: Sequence[tuple[str, str]]) -> list[dict]:
+    """The discordant items of each pair (baseline, candidate), with both responses and both reasons.
 
-    `items` rows of ITEMS; `scores`, `responses` {arm: rows of SCORES or RESPONSES}. By type, then item.
+    `items` rows of ITEMS; `scores`, `responses` {arm: rows of SCORES or RESPONSES}. By pair, type, item.
     """
-    scored = {arm: {row["item_id"]: row for row in scores[arm]} for arm in (baseline, candidate)}
-    said = {arm: {row["item_id"]: row["response"] for row in responses[arm]} for arm in (baseline, candidate)}
+    scored = {arm: {row["item_id"]: row for row in rows} for arm, rows in scores.items()}
+    said = {arm: {row["item_id"]: row["response"] for row in rows} for arm, rows in responses.items()}
+    ordered = sorted(items, key=lambda item: (item["type"], item["item_id"]))
     rows = []
-    for item in sorted(items, key=lambda item: (item["type"], item["item_id"])):
-        name = item["item_id"]
-        first, second = scored[baseline][name], scored[candidate][name]
-        if first["success"] != second["success"]:
-            rows.append(
-                {
-                    "item_id": name,
-                    "type": item["type"],
-                    "succeeded": baseline if first["success"] else candidate,
-                    "instruction": item["instruction"],
-                    "baseline_response": said[baseline][name],
-                    "baseline_reason": first["reason"],
-                    "candidate_response": said[candidate][name],
-                    "candidate_reason": second["reason"],
-                }
-            )
+    for baseline, candidate in pairs:
+        for item in ordered:
+            name = item["item_id"]
+            first, second = scored[baseline][name], scored[candidate][name]
+            if first["success"] != second["success"]:
+                rows.append(
+                    {
+                        "item_id": name,
+                        "baseline": baseline,
+                        "candidate": candidate,
+                        "type": item["type"],
+                        "family": item["family"],
+                        "succeeded": baseline if first["success"] else candidate,
+                        "instruction": item["instruction"],
+                        "baseline_response": said[baseline][name],
+                        "baseline_reason": first["reason"],
+                        "candidate_response": said[candidate][name],
+                        "candidate_reason": second["reason"],
+                    }
+                )
     return rows
+
+
+def compared_pairs(document: dict, primary: dict) -> list[tuple[str, str]]:
+    """Every (baseline, candidate) of a comparisons file, the primary pair first."""
+    pairs = [(primary["baseline"], primary["candidate"])]
+    pairs += [(entry["baseline"], entry["candidate"]) for entry in document["comparisons"]]
+    return list(dict.fromkeys(pairs))

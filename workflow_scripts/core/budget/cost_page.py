@@ -4,34 +4,38 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from workflow_scripts.core.ablations import variant_use
+from workflow_scripts.core.budget import figure as figure_of_plan
 from workflow_scripts.core.budget.tables import amount, between
-from workflow_scripts.core.report_page import environment, read_figure
+from workflow_scripts.core.report_page import read_figure
 from workflow_scripts.core.usage_files import RUNNING
 
 PAGE = "costs/page.html.jinja"
+PLAN, LEDGER = "budget/plan.json", "budget/ledger.json"
 
 
-def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> dict:
+def _table(caption: str, header: Sequence[str], rows: Mapping[str, Sequence[str]]) -> dict:
+    """A table of texts; `rows` by the places that they are from, `budget/plan.json#stages.0`."""
     return {"caption": caption, "header": header, "rows": rows}
 
 
 def plan_table(plan: dict) -> dict:
     """Hours and dollars of each stage and of the whole."""
-    rows = []
-    for stage in plan["stages"]:
+    rows = {}
+    for place, stage in enumerate(plan["stages"]):
         sources = ", ".join(sorted({rate["source"] for rate in stage["throughputs"].values()})) or "stated"
         name = stage["stage"] + (f" ({stage['optional']})" if stage["optional"] else "")
-        rows.append((name, between(stage["hours"]), between(stage["dollars"]), sources))
+        rows[f"{PLAN}#stages.{place}"] = name, between(stage["hours"]), between(stage["dollars"]), sources
     for name in ("core", "optional", "all"):
         sums = plan["total"][name]
-        rows.append((f"total: {name}", between(sums["hours"]), between(sums["dollars"]), ""))
+        told = between(sums["hours"]), between(sums["dollars"])
+        rows[f"{PLAN}#total.{name}"] = f"total: {name}", *told, ""
     return _table("The plan by stage", ("stage", "hours", "dollars", "rates from"), rows)
 
 
 def frontier_table(plan: dict) -> dict:
     """What each budget buys."""
-    rows = [
-        (
+    rows = {
+        f"{PLAN}#frontier.{place}": (
             f"${entry['budget']:g}",
             entry["gpu_name"],
             entry["reach"],
@@ -43,10 +47,25 @@ def frontier_table(plan: dict) -> dict:
         )
         if entry["affordable"]
         else (f"${entry['budget']:g}", "nothing fits", *[""] * 6)
-        for entry in plan["frontier"]
-    ]
+        for place, entry in enumerate(plan["frontier"])
+    }
     header = ("budget", "GPU", "reach", "records", "ablations", "N", "half-width", "detectable lift")
     return _table("What a budget buys", header, rows)
+
+
+def gpu_table(plan: dict) -> dict:
+    """Hours and dollars of the whole run on each GPU, and how it stands to the others."""
+    rows = {
+        f"{PLAN}#gpus.{place}": (
+            entry["name"],
+            f"${entry['dollars_per_hour']:g}",
+            between(entry["hours"]),
+            between(entry["dollars"]),
+            figure_of_plan.kind_of(entry),
+        )
+        for place, entry in enumerate(plan["gpus"])
+    }
+    return _table("The whole run on each GPU", ("GPU", "an hour", "hours", "dollars", "stands"), rows)
 
 
 def comparison_table(ledger: dict) -> dict:
@@ -54,20 +73,21 @@ def comparison_table(ledger: dict) -> dict:
     names = list(
         dict.fromkeys(name for used in ledger["by_stage"].values() for name in used["expected_gpu_seconds"])
     )
-    rows = []
+    rows = {}
     for stage, used in ledger["by_stage"].items():
         expected = [used["expected_gpu_seconds"].get(name) for name in names]
         told = ["–" if seconds is None else f"{seconds:,.0f}" for seconds in expected]
         done = f"{used['jobs_done']} of {used['jobs']}"
-        rows.append((stage, *told, f"{used['gpu_seconds']:,.0f}", done, amount(used["dollars"])))
+        took = f"{used['gpu_seconds']:,.0f}"
+        rows[f"{LEDGER}#by_stage.{stage}"] = stage, *told, took, done, amount(used["dollars"])
     header = ("stage", *(f"by {name} (s)" for name in names), "used (s)", "jobs done", "dollars")
     return _table("GPU seconds that were projected, and used", header, rows)
 
 
-def use_table(caption: str, entries: Mapping[str, dict], first: str) -> dict:
-    """What rules or sessions used."""
-    rows = [
-        (
+def use_table(caption: str, ledger: dict, part: str) -> dict:
+    """What rules, sessions or jobs used: `part` is by_rule, by_session or by_job."""
+    rows = {
+        f"{LEDGER}#{part}.{name}": (
             name,
             str(used["attempts"]),
             str(used["stopped"] + used["failed"] + used[RUNNING]),
@@ -81,33 +101,38 @@ def use_table(caption: str, entries: Mapping[str, dict], first: str) -> dict:
                 for kind in ("prompt_tokens", "generated_tokens", "judged_tokens", "training_tokens")
             ),
         )
-        for name, used in entries.items()
-    ]
-    header = (first, "attempts", "not completed", "wall s", "GPU s", "dollars", "GPU GB", "host GB")
-    return _table(caption, (*header, "prompt tokens", "generated", "judged", "trained"), rows)
+        for name, used in ledger[part].items()
+    }
+    header = ("attempts", "not completed", "wall s", "GPU s", "dollars", "GPU GB", "host GB")
+    first = part.removeprefix("by_")
+    return _table(caption, (first, *header, "prompt tokens", "generated", "judged", "trained"), rows)
 
 
 def dropped_table(entries: Sequence[dict]) -> dict:
     """What was left out, in the order in which it was."""
-    rows = [(f"dpo-{entry['variant']}", entry["kind"], amount(entry["dollars"])) for entry in entries]
+    rows = {
+        f"{PLAN}#dropped.{place}": (f"dpo-{entry['variant']}", entry["kind"], amount(entry["dollars"]))
+        for place, entry in enumerate(entries)
+    }
     return _table("Left out, so that the cap is kept", ("arm", "kind", "expected dollars"), rows)
 
 
 def variant_table(overview: dict, ledger: dict) -> dict:
     """What each DPO variant used by itself, beside what it brought; the shared stages before it left out."""
-    rows = []
-    for variant in overview["variants"]:
+    rows = {}
+    for place, variant in enumerate(overview["variants"]):
         used, found = variant_use(ledger["by_job"], variant["variant"]), variant["against_main"]
         brought = "–" if found is None else f"{100 * found['difference']['value']:+.1f} pp"
         varies = ", ".join(entry["field"] for entry in variant["varies"]) or "–"
         told = (f"{used['gpu_seconds']:,.0f}", amount(used["dollars"]), str(used["jobs"]))
-        rows.append((variant["arm"], varies, f"{100 * variant['success']['value']:.1f} %", brought, *told))
+        success = f"{100 * variant['success']['value']:.1f} %"
+        rows[f"statistics/variants.json#variants.{place}"] = variant["arm"], varies, success, brought, *told
     header = ("arm", "varies", "success", "against main", "GPU s", "dollars", "jobs with a model")
     return _table("What each DPO variant cost beside what it brought", header, rows)
 
 
 def page_content(plan: dict, projections: Sequence[dict], ledger: dict, variants: dict, figure: Path) -> dict:
-    """All names of the template. `projections` oldest first; `variants` the overview of DPO variants."""
+    """What the page tells. `projections` oldest first; `variants` the overview of DPO variants."""
     spent, cap = ledger["total"]["dollars"], plan["cap"]
     limit = "There is no cap" if cap is None else f"The cap is ${cap:g}"
     whole = plan["total"]["all"]["dollars"]
@@ -123,9 +148,9 @@ def page_content(plan: dict, projections: Sequence[dict], ledger: dict, variants
             "text": "What jobs wrote down themselves, killed and failed ones too. Dollars are GPU seconds"
             " times the price; jobs without a model cost nothing here, though a rented machine runs on.",
             "tables": [
-                use_table("By rule", ledger["by_rule"], "rule"),
-                use_table("By session", ledger["by_session"], "session"),
-                use_table("Jobs with a model", ledger["by_job"], "job"),
+                use_table("By rule", ledger, "by_rule"),
+                use_table("By session", ledger, "by_session"),
+                use_table("Jobs with a model", ledger, "by_job"),
             ],
         },
         {
@@ -137,7 +162,7 @@ def page_content(plan: dict, projections: Sequence[dict], ledger: dict, variants
         {
             "title": "The plan",
             "text": "Low and high bounds are those of the worst cases together.",
-            "tables": [plan_table(plan), frontier_table(plan)],
+            "tables": [plan_table(plan), frontier_table(plan), gpu_table(plan)],
             "figure": read_figure(figure),
         },
     ]
@@ -154,8 +179,3 @@ def page_content(plan: dict, projections: Sequence[dict], ledger: dict, variants
         "measured": projections[-1]["measured"] if projections else [],
         "sections": sections,
     }
-
-
-def render(templates, content: dict) -> str:
-    """The page as HTML text."""
-    return environment(templates).get_template(PAGE).render(content)

@@ -7,6 +7,7 @@ runs, as time does.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import PurePath
 
 from workflow_scripts.core.budget.tables import aligned, amount
 from workflow_scripts.core.usage_files import HOUR, RUNNING, Attempt
@@ -43,12 +44,23 @@ def grouped(attempts: Iterable[Attempt], key: Callable[[Attempt], str]) -> dict[
 
 
 def session_entries(attempts: Sequence[Attempt], sessions: Mapping[str, dict]) -> dict[str, dict]:
-    """By session, with its start, end and status where its file is there."""
+    """By session, with its start, end, status, command, commit and machine where its file is there."""
     named = ("start", "end", "status")
-    return {
-        name: used | {field: sessions.get(name, {}).get(field) for field in named}
-        for name, used in grouped(attempts, lambda attempt: attempt.session or NO_SESSION).items()
-    }
+    entries = {}
+    for name, used in grouped(attempts, lambda attempt: attempt.session or NO_SESSION).items():
+        session = sessions.get(name, {})
+        entries[name] = used | {field: session.get(field) for field in named} | _circumstances(session)
+    return entries
+
+
+def _circumstances(session: Mapping) -> dict:
+    """How and on what a session ran, without names that are nobody's business: its host, absolute paths."""
+    words = [
+        PurePath(word).name if PurePath(word).is_absolute() else word for word in session.get("command", [])
+    ]
+    machine = {key: value for key, value in session.get("machine", {}).items() if key != "host"}
+    commit = {key: session.get(key) for key in ("git_commit", "git_dirty")}
+    return {"command": words or None, "machine": machine or None, **commit}
 
 
 def expected_seconds(projection: dict, stage: str) -> float:

@@ -1,7 +1,5 @@
 """The review page and the plain files beside it: what the templates use, from the graph of jobs."""
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +17,7 @@ from workflow_scripts.core.review.graph import KINDS, Change, Graph, Job, Reason
 from workflow_scripts.core.review.history import Since, modules_of
 
 # Not *.j2: those are inputs of the summary page, which a change of this page must not make again.
-PAGE, SCRIPT = "review/page.html.jinja", "tables.js"
+PAGE = "review/page.html.jinja"
 DIGEST_LENGTH, SHOWN_DIGEST = 64, 12
 SHOWN_FILES, SHOWN_CHANGES = 6, 12
 SHOWN_VALUE = 160
@@ -131,12 +129,6 @@ def _as_yaml(text: str) -> str:
     return yaml.safe_dump(json.loads(text), sort_keys=True, allow_unicode=True, width=88)
 
 
-def content_policy(script: str) -> str:
-    """A policy under which the page's one script runs, by its SHA-256, and nothing is fetched."""
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()
-    return f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-
-
 def drawings(graph: Graph) -> dict[str, Markup]:
     """The page's graphs: stages, rules, and the files of each stage."""
     files = {
@@ -194,9 +186,9 @@ def render(templates, names: Mapping) -> str:
         "slices": slices,
         "state_line": diagrams.count_line,
     }
-    script = (Path(templates) / SCRIPT).read_text(encoding="utf-8")
+    script = (Path(templates) / report_page.SCRIPT).read_text(encoding="utf-8")
     return environment.get_template(PAGE).render(
-        **names, script=Markup(script), policy=content_policy(script)
+        **names, script=Markup(script), policy=report_page.content_policy(script)
     )
 
 

@@ -173,7 +173,7 @@ def find_jobs(root: Path, sources: workplace.Sources, manifest: dict, tokenizer:
         try:
             listing = pool.submit(jobs.list_jobs, place)
             _prepare(tokenizer)
-            return [_with_recorded_code(job, manifest["code"]) for job in listing.result()]
+            return [_with_recorded_digests(job, manifest) for job in listing.result()]
         except RuntimeError as error:
             remedy = (
                 "this project's workflow does not fit the run's configuration: check out the commit that the"
@@ -182,8 +182,8 @@ def find_jobs(root: Path, sources: workplace.Sources, manifest: dict, tokenizer:
             raise InputError(file=f"results/{NAME}", field="config", remedy=remedy) from None
 
 
-def _with_recorded_code(job: Job, recorded: dict[str, str]) -> Job:
-    """The job with the run's digests of code where its settings state some, as the summary page's do.
+def _with_recorded_digests(job: Job, manifest: dict) -> Job:
+    """The job with the run's digests of code and environment where its settings state some, as the pages' do.
 
     Settings that come from the environment at run time (of the budget's gates) state none.
     """
@@ -191,7 +191,8 @@ def _with_recorded_code(job: Job, recorded: dict[str, str]) -> Job:
     settings = {} if text.startswith("$") else json.loads(text)
     if not isinstance(settings.get("code"), dict):
         return job
-    settings["code"] = {rule: recorded[rule] for rule in settings["code"] if rule in recorded}
+    for part in ("code", "environment"):
+        settings[part] |= {rule: found for rule, found in manifest[part].items() if rule in settings[part]}
     arguments = list(job.arguments)
     arguments[arguments.index("--settings") + 1] = canonical_json(settings)
     return dataclasses.replace(job, arguments=arguments, options=jobs.options_of(arguments))
