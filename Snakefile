@@ -18,6 +18,7 @@ report: "reports/captions/workflow.rst"
 
 include: "rules/common.smk"
 include: "rules/accounting.smk"
+include: "rules/tracking.smk"
 include: "rules/arms.smk"
 include: "rules/base_model.smk"
 include: "rules/test_set.smk"

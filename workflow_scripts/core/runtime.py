@@ -15,6 +15,7 @@ from workflow_scripts.core import gpu_lease, usage
 from workflow_scripts.core.errors import InputError
 
 QUIET = {
+    "DISABLE_SAFETENSORS_CONVERSION": "1",  # else a thread asks the hub to convert pickled weights
     "DO_NOT_TRACK": "1",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -25,6 +26,7 @@ QUIET = {
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "VLLM_NO_USAGE_STATS": "1",
+    "WANDB_ERROR_REPORTING": "false",
 }
 WATCH_SECONDS = 0.5
 

@@ -12,12 +12,14 @@ from pathlib import Path
 from workflow_scripts.core import (
     hashing,
     schemas,
+    tracking,
     training_adapters,
     training_callbacks,
     training_cap,
     training_data,
     training_dev,
     training_state,
+    training_tracking,
     usage,
 )
 from workflow_scripts.core.errors import InputError
@@ -108,6 +110,9 @@ def train(
     trainer.add_callback(training_callbacks.MemoryUse(label))
     trainer.add_callback(training_callbacks.ProgressLines(label))
     trainer.add_callback(training_callbacks.DevSuccess(measure, early_stopping, directory, label))
+    training_tracking.track(
+        trainer, tracking.stated(), f"{label}-{Path(weights).parent.name}-{directory.name[:8]}"
+    )
     trainer.add_callback(training_cap.EndAtCap())
     say(f"{label}: {len(features)} examples, {dev_items} dev items")
     state = run(trainer, directory, early_stopping)
