@@ -6,7 +6,7 @@ from pathlib import Path
 from attempt_files import write_attempt
 from budget_files import make_plan, shipped
 
-from workflow_scripts import cost_ledger
+from workflow_scripts import cost_ledger, cost_page
 from workflow_scripts.core.hashing import sha256_text
 from workflow_scripts.core.outputs import write_json
 
@@ -51,6 +51,26 @@ def cost_arguments(results: Path) -> list[str]:
     """The part of the summary page's command line that names the costs."""
     files = {"plan": "plan.json", "frontier": "frontier.svg", "ledger": "ledger.json"}
     return [word for name, file in files.items() for word in (f"--{name}", str(results / "budget" / file))]
+
+
+def make_cost_page(results: Path) -> str:
+    """The page of costs; returns its text. The plan stands in for a later projection."""
+    projection = json.loads((results / "budget/plan.json").read_text()) | {
+        "measured": ["12 records a second"]
+    }
+    write_json(results / "budget/projection-sft.json", projection)
+    page = results.parent / "reports/costs.html"
+    cost_page.main(
+        [
+            *["--settings", json.dumps(made_by(results)), "--plan", str(results / "budget/plan.json")],
+            *["--figure", str(results / "budget/frontier.svg")],
+            *["--projections", str(results / "budget/projection-sft.json")],
+            *["--ledger", str(results / "budget/ledger.json")],
+            *["--variants", str(results / "statistics/variants.json")],
+            *["--templates", "reports/templates/style.css.j2", "--page", str(page)],
+        ]
+    )
+    return page.read_text(encoding="utf-8")
 
 
 def page_settings(results: Path, config: dict) -> str:

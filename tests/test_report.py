@@ -3,10 +3,11 @@
 import json
 import random
 import re
+from collections import Counter
 from html.parser import HTMLParser
 
 import pytest
-from report_run import RATES, make_report, make_run
+from report_run import PRIMARY, RATES, ROOT, make_report, make_run
 
 from workflow_scripts import report_figures
 from workflow_scripts.core.figures import FIGURES
@@ -30,7 +31,19 @@ LONG = "x" * 100_000
 
 def heading_of(page: str) -> str:
     """The page's first heading, without tags."""
-    return re.sub(r"<[^>]+>", "", re.search(r"<h1>(.*?)</h1>", page)[1])
+    return without_tags(re.search(r"<h1>(.*?)</h1>", page)[1])
+
+
+def without_tags(text: str) -> str:
+    """The text of a piece of a page."""
+    return re.sub(r"<[^>]+>", "", text)
+
+
+def without_varying(page: str) -> str:
+    """A page without the sections that say of themselves that they differ between identical runs."""
+    left, count = re.subn(r"<section [^>]*data-varies>.*?</section>", "", page, flags=re.DOTALL)
+    assert count == 2
+    return left
 
 
 class Page(HTMLParser):
@@ -78,8 +91,10 @@ def test_page_is_whole_well_formed_and_self_contained(page):
     assert found.open == [] and not found.comments
     assert len(found.ids) == len(set(found.ids))
     assert set(found.references) <= set(found.ids)
-    assert not {"script", "link", "iframe", "object", "img", "form"} & set(found.tags)
-    assert found.tags.count("svg") == len(FIGURES) == found.tags.count("desc")
+    assert not {"link", "iframe", "object", "img", "form"} & set(found.tags)
+    assert found.tags.count("script") == 1
+    drawings = len(FIGURES) + 1  # and the budget's
+    assert found.tags.count("svg") == drawings == found.tags.count("desc")
     assert found.tags.count("h1") == 1 and found.tags.count("caption") == found.tags.count("table")
     assert not re.search(r"(src|href)=\"(https?:|//)|url\((?!#)|@import", page)
     assert len(page.encode()) < 2_000_000
@@ -87,7 +102,7 @@ def test_page_is_whole_well_formed_and_self_contained(page):
 
 def test_page_opens_with_the_answer(page, run):
     entry = json.loads((run / "statistics/comparisons.json").read_text())["comparisons"][0]
-    sentence = re.search(r'<p class="answer">(.*?)</p>', page)[1]
+    sentence = without_tags(re.search(r'<p class="answer">(.*?)</p>', page)[1])
     for number in (
         f"{100 * entry['candidate_rate']['estimate']:.1f}\u202f%",
         f"{100 * entry['baseline_rate']['estimate']:.1f}\u202f%",
@@ -105,11 +120,12 @@ def test_page_opens_with_the_answer(page, run):
 
 def test_hostile_responses_are_inert_text(page):
     cut = '<span class="cut">… (100\u202f000 characters)</span>'
-    for shown in [*HOSTILE.values(), "x" * 320 + cut]:
+    for shown in [*HOSTILE.values(), "x" * 480 + cut]:
         assert shown in page
-    assert "<script" not in page and "<!--" not in page
+    script = (ROOT / "reports/templates/tables.js").read_text()
+    assert page.count("<script") == 1 and f"<script>{script}</script>" in page and "<!--" not in page
     assert "\u202e" not in page and "\x00" not in page and "\u2028" not in page
-    assert "x" * 400 not in page
+    assert "x" * 500 not in page
 
 
 def test_equal_runs_give_equal_pages_without_machine_or_time(tmp_path):
@@ -118,7 +134,8 @@ def test_equal_runs_give_equal_pages_without_machine_or_time(tmp_path):
         results = make_run(tmp_path / name, n=20)
         pages.append(make_report(results))
         assert str(tmp_path) not in pages[-1]
-    assert pages[0] == pages[1]
+        assert "private" not in pages[-1]
+    assert without_varying(pages[0]) == without_varying(pages[1]) != pages[0]
 
 
 @pytest.mark.parametrize(
@@ -131,10 +148,10 @@ def test_equal_runs_give_equal_pages_without_machine_or_time(tmp_path):
 def test_page_says_plainly_that_there_is_no_lift(run, page, tmp_path, rates, heading):
     page = make_report(make_run(tmp_path, rates=rates), drawn=run)
     assert heading_of(page) == heading
-    assert "the claim gate says stop (claim" in page and "Claim gate: stop" in page
+    assert "the claim gate says stop (claim" in without_tags(page) and "Claim gate: stop" in page
     missed = page[page.index("What each gate decided") : page.index("Every criterion: what was measured")]
-    assert re.search(r"<div>claim lift [^<]*, asked lower bound &gt; 0.0, otherwise stop</div>", missed)
-    assert '<div class="bad">✕ lower bound &gt; 0.0, otherwise stop</div>' in page
+    assert re.search(r"<div [^>]*>claim lift [^<]*, asked lower bound &gt; 0.0, otherwise stop</div>", missed)
+    assert re.search(r'<div class="bad" [^>]*>✕ lower bound &gt; 0.0, otherwise stop</div>', page)
 
 
 def test_overrides_stand_above_everything(run, page, tmp_path):
@@ -151,10 +168,16 @@ def test_every_table_can_be_read_back(run, page):
 
 
 def test_differing_items_are_complete_and_keep_the_text(run, page):
-    entry = json.loads((run / "statistics/comparisons.json").read_text())["comparisons"][0]
+    entries = json.loads((run / "statistics/comparisons.json").read_text())["comparisons"]
     rows = read_table(run / "tables/differing_items.csv", "differing_items")
-    assert len(rows) == entry["only_baseline"] + entry["only_candidate"]
-    said = {row["candidate_response"] for row in rows}
+    counted = Counter((row["baseline"], row["candidate"]) for row in rows)
+    for entry in entries:
+        if entry["scope"] == "overall":
+            differing = entry["only_baseline"] + entry["only_candidate"]
+            assert counted.pop((entry["baseline"], entry["candidate"])) == differing > 0
+    assert not counted
+    assert (rows[0]["baseline"], rows[0]["candidate"]) == tuple(PRIMARY.values())
+    said = {row["candidate_response"] for row in rows if row["candidate"] == PRIMARY["candidate"]}
     assert said == {" ".join(HOSTILE), LONG}
 
 

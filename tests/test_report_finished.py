@@ -1,6 +1,11 @@
 """The report of a real run: each of its result files' numbers is in it, and every metric is explained."""
 
+import json
+import re
+
+import pytest
 from number_walk import assert_listed
+from page_numbers import assert_sourced, sources
 
 from workflow_scripts.core.figures import FIGURES
 from workflow_scripts.core.report_columns import TABLES, read_table
@@ -25,6 +30,32 @@ def test_every_number_of_every_result_file_is_in_the_report(finished_run):
 def test_every_metric_of_every_result_file_is_explained(finished_run):
     for row in read_table(finished_run / "results/tables/metrics.csv", "metrics"):
         assert describe(row["source"], row["metric"]), (row["source"], row["metric"])
+
+
+@pytest.mark.parametrize("page", ["summary", "costs"])
+def test_every_number_of_the_pages_names_a_place_that_holds_what_is_shown(finished_run, page):
+    text = (finished_run / f"reports/{page}.html").read_text(encoding="utf-8")
+    assert_sourced(text, finished_run / "results", at_least=300)
+
+
+def test_the_sources_are_those_of_the_manifest(finished_run):
+    """Who made each file, by the workflow's own account, and with which code."""
+    page = (finished_run / "reports/summary.html").read_text(encoding="utf-8")
+    manifest = json.loads((finished_run / "results/manifest.json").read_text())
+    rows = re.findall(
+        r'<tr id="from-[^"]+">.*?<code>([\w/.-]+)</code></a></th><td><code>(\w+)</code></td><td><code>'
+        r'(\S+)</code><br><code class="hash">(\w{64})</code>',
+        page,
+    )
+    made = {name.removeprefix("results/") for name in manifest["files"] if name.startswith("results/")}
+    assert len(rows) > 100 and {file for file, *_ in rows} <= made
+    for _, rule, module, code in rows:
+        assert code == manifest["code"][rule] and (finished_run / module).is_file()
+    makers = {file: rule for file, rule, *_ in rows}
+    assert makers["statistics/comparisons.json"] == "compare"
+    assert makers["tables/arms.csv"] == "report_tables" and makers["evaluation/sft/scores.parquet"] == "score"
+    named = {text.source.partition("#")[0] for text in sources(page)}
+    assert named <= makers.keys()
 
 
 def test_the_page_is_small_and_links_to_what_there_is(finished_run):

@@ -25,12 +25,17 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser.add_argument("--settings", required=True, help="JSON: which rule with which code made what")
     parser.add_argument("--plan", required=True, type=Path, help="the plan")
     parser.add_argument("--figure", required=True, type=Path, help="its figure (SVG)")
-    parser.add_argument("--projections", nargs="*", default=[], type=Path, help="later ones, oldest first")
+    parser.add_argument("--projections", required=True, nargs="+", type=Path, help="later ones, oldest first")
     parser.add_argument("--ledger", required=True, type=Path, help="the ledger")
     parser.add_argument("--variants", required=True, type=Path, help="the overview of all DPO variants")
     parser.add_argument("--templates", required=True, nargs="+", type=Path, help="style.css.j2 and others")
     parser.add_argument("--page", required=True, type=Path, help="page to write (HTML)")
     return parser.parse_args(argv)
+
+
+def read_json(path: Path) -> dict:
+    """A JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def main(argv=None) -> None:
@@ -40,10 +45,13 @@ def main(argv=None) -> None:
         from workflow_scripts.core import report_page
         from workflow_scripts.core.budget import cost_page
 
-        read = [arguments.plan, arguments.ledger, arguments.variants, *arguments.projections]
-        plan, ledger, variants, *projections = (json.loads(path.read_text(encoding="utf-8")) for path in read)
-        content = cost_page.page_content(plan, projections, ledger, variants, arguments.figure)
         results = arguments.plan.parent.parent
+        named = (arguments.plan, arguments.ledger, arguments.variants)
+        plan, ledger, variants = map(read_json, named)
+        projections = {
+            path.relative_to(results).as_posix(): read_json(path) for path in arguments.projections
+        }
+        content = cost_page.page_content(plan, projections, ledger, variants, arguments.figure)
         content["results_link"] = Path(os.path.relpath(results, arguments.page.parent)).as_posix()
         content["workflow"] = json.loads(arguments.settings)
         templates = next(path.parent for path in arguments.templates if path.name == "style.css.j2")

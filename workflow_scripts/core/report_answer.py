@@ -8,6 +8,8 @@ from markupsafe import Markup
 from workflow_scripts.core import report_format
 from workflow_scripts.core.report_sources import COMPARISONS, linked
 
+CLAIM = "gates/claim.json"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -76,12 +78,11 @@ def answer(document: dict, primary: dict, gate: dict) -> Answer:
         number(points, "difference.newcombe.1"),
         number(report_format.p_value, "mcnemar.mid_p"),
     )
-    verdict = linked(
-        "the claim gate passed"
-        if gate["decision"] == "pass"
-        else f"the claim gate says {gate['decision']} ({missed(gate)})",
-        "gates/claim.json",
-    )
+    if gate["decision"] == "pass":
+        verdict = linked("the claim gate passed", CLAIM)
+    else:
+        reason = Markup('<span data-source="{}">{}</span>').format(CLAIM, missed(gate))
+        verdict = Markup("{} ({})").format(linked(f"the claim gate says {gate['decision']}", CLAIM), reason)
     sentence = Markup("{}; {}.{}").format(numbers, verdict, _by_clusters(entry.get("clusters"), number))
     return Answer(kind, HEADINGS[kind].format(**entry), sentence)
 

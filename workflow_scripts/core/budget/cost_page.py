@@ -10,6 +10,7 @@ from workflow_scripts.core.report_page import read_figure
 from workflow_scripts.core.usage_files import RUNNING
 
 PAGE = "costs/page.html.jinja"
+DEAREST = ("dollars", "gpu_seconds", "wall_seconds")
 PLAN, LEDGER = "budget/plan.json", "budget/ledger.json"
 
 
@@ -85,9 +86,15 @@ def comparison_table(ledger: dict) -> dict:
 
 
 def use_table(caption: str, ledger: dict, part: str) -> dict:
-    """What rules, sessions or jobs used: `part` is by_rule, by_session or by_job."""
+    """What rules or jobs used (`part`: by_rule, by_job), the dearest first, or sessions; and the sum."""
+    entries = list(ledger[part].items())
+    if part != "by_session":
+        entries.sort(key=lambda entry: [-entry[1][name] for name in DEAREST])
+    entries = [(f"{part}.{name}", name, used) for name, used in entries] + [
+        ("total", "total", ledger["total"])
+    ]
     rows = {
-        f"{LEDGER}#{part}.{name}": (
+        f"{LEDGER}#{place}": (
             name,
             str(used["attempts"]),
             str(used["stopped"] + used["failed"] + used[RUNNING]),
@@ -101,7 +108,7 @@ def use_table(caption: str, ledger: dict, part: str) -> dict:
                 for kind in ("prompt_tokens", "generated_tokens", "judged_tokens", "training_tokens")
             ),
         )
-        for name, used in ledger[part].items()
+        for place, name, used in entries
     }
     header = ("attempts", "not completed", "wall s", "GPU s", "dollars", "GPU GB", "host GB")
     first = part.removeprefix("by_")
@@ -131,8 +138,11 @@ def variant_table(overview: dict, ledger: dict) -> dict:
     return _table("What each DPO variant cost beside what it brought", header, rows)
 
 
-def page_content(plan: dict, projections: Sequence[dict], ledger: dict, variants: dict, figure: Path) -> dict:
-    """What the page tells. `projections` oldest first; `variants` the overview of DPO variants."""
+def page_content(
+    plan: dict, projections: Mapping[str, dict], ledger: dict, variants: dict, figure: Path
+) -> dict:
+    """What the page tells. `projections` by file, oldest first; `variants` the overview of DPO variants."""
+    last, projection = list(projections.items())[-1]
     spent, cap = ledger["total"]["dollars"], plan["cap"]
     limit = "There is no cap" if cap is None else f"The cap is ${cap:g}"
     whole = plan["total"]["all"]["dollars"]
@@ -176,6 +186,7 @@ def page_content(plan: dict, projections: Sequence[dict], ledger: dict, variants
         "heading": f"${amount(spent)} spent",
         "sentence": f"Planned: ${between(whole)} on {gpu['name']} at ${gpu['dollars_per_hour']:g} an hour."
         f" {limit}.",
-        "measured": projections[-1]["measured"] if projections else [],
+        "measured": projection["measured"],
+        "measured_in": last,
         "sections": sections,
     }
