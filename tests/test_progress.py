@@ -2,7 +2,8 @@
 
 import pytest
 
-from workflow_scripts.core import hashing, progress
+from tests import whole_stages
+from workflow_scripts.core import hashing, progress, shard_store
 from workflow_scripts.core.progress import Progress, read_line
 
 
@@ -82,6 +83,34 @@ def test_the_bytes_of_large_files_are_counted_in_gigabytes(tmp_path, capsys, clo
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "digests of x: 2.5/10.0 GB, 15.0 GB/min, 30 s left"
     assert lines[-1] == "digests of x: 10.0/10.0 GB, 15.0 GB/min, 40.0 s" and len(lines) == 4
+
+
+def test_shards_that_others_made_do_not_count(tmp_path, capsys, clock):
+    store = shard_store.ShardStore(tmp_path / "shard-001.parquet", 1, 4, 4, "name")
+    store.path(2).write_text("made by another job")
+
+    def make(shard, path):
+        clock(30)
+        path.write_text(str(shard))
+
+    store.fill(make)
+    assert capsys.readouterr().err.splitlines() == [
+        "shards to be made: 1/4 shards, 2.0 shards/min, 1 min 30 s left",
+        "shards to be made: 2/4 shards, 2.0 shards/min, 1 min 00 s left",
+        "shards to be made: 3/3 shards, 2.0 shards/min, 1 min 30 s",
+    ]
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(120)
+def test_every_loop_of_a_generation_and_of_the_trainings_says_what_is_left(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS", 0.0)
+    whole_stages.run(tmp_path, ["generation", "sft", "dpo"])
+    found = [reading for line in capfd.readouterr().err.splitlines() if (reading := read_line(line))]
+    loops = {reading.label.partition(": ")[0] for reading in found if reading.open}
+    wanted = {"instructions", "answers", "verdicts", "train_sft", "train_dpo", "reference", "dev answers"}
+    assert wanted <= loops
+    assert any(reading.label.startswith("digests of sft-merged") for reading in found)
 
 
 @pytest.mark.parametrize("done", [1, 500, 999, 1000])

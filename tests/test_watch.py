@@ -19,10 +19,10 @@ from workflow_scripts import watch as command
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.progress import read_line
 from workflow_scripts.core.usage_files import read_attempts
-from workflow_scripts.core.watch import SILENT_SECONDS, Watcher, is_alive, log_name
+from workflow_scripts.core.watch import SILENT_SECONDS, Watcher, innermost, is_alive, log_name
 from workflow_scripts.core.watch_table import LONGEST, plain, render
 
-NOW = time.time() + 3600  # what is looked at began after this process did
+NOW = int(time.time()) + 3600  # what is looked at began after this process did
 LINE = "verdicts: 1200/5000 answers, 56.3 answers/s, 1 min 08 s left"
 
 
@@ -112,6 +112,17 @@ def test_a_run_shows_what_runs_how_far_it_is_and_what_it_costs(folder):
     row = "generate_shard 003 1 min 00 s 1200/5000 answers 56.3 answers/s 1 min 08 s runs verdicts"
     assert shard == row.split() and answers == "respond evaluation/base 5 s runs loads the model".split()
     assert text[-1].startswith("$0.3 of $2 spent so far")
+
+
+def test_of_loops_within_loops_the_innermost_that_goes_on_is_shown():
+    shards = "shards to be made: 2/6 shards, 3.4 shards/min, 1 min 10 s left"
+    over = "answers: 250/250 records, 9.1 records/s, 27.5 s"
+    assert innermost([shards, over]).label == "shards to be made"
+    assert innermost([LINE, shards, LINE.replace("1200", "2400")]).done == "2400"
+    first = "train_sft: loss 0.4239, 2,718 tokens/s: 39/74 steps, 3.8 steps/s, 9 s left"
+    second = "train_sft: loss 0.3768, 3,218 tokens/s: 74/74 steps, 4.5 steps/s, 16.4 s"
+    assert innermost([first]).done == "39" and innermost([first, "else", second]) is None
+    assert innermost([]) is None
 
 
 def test_a_killed_run_says_so_and_names_the_jobs_that_went_with_it(folder, dead):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from workflow_scripts.core import hashing
 from workflow_scripts.core.outputs import claimed, temporary_name
+from workflow_scripts.core.progress import Progress
 
 STATE = ".state"
 
@@ -55,6 +56,7 @@ class ShardStore:
 
         after: the stage before this one, which another shard must have come to already.
         """
+        counter = Progress(len(self.block), "shards", f"shards to be {stage}", brief=True)
         for shard in (self.own, *(other for other in self.block if other != self.own)):
             path = self.path(shard, stage)
             with claimed(path, wait=shard == self.own) as mine:
@@ -65,6 +67,9 @@ class ShardStore:
                         os.replace(temporary, path)
                     finally:
                         temporary.unlink(missing_ok=True)
+                    counter.advance()
+                else:
+                    counter.total -= 1  # what others made says nothing of this job's rate
 
     def deliver(self, target) -> None:
         """Copies the job's own shard to its output. It stays in the store until `settle`."""

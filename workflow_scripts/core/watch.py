@@ -180,11 +180,22 @@ def _logs(session: Mapping) -> Path:
     return Path(session["config"].get("pathvars", {}).get("logs", "logs"))
 
 
+def innermost(lines: Iterable[str]) -> Reading | None:
+    """The loop of a log that began last and is not over; None where none goes on, or none has yet spoken."""
+    going_on: dict[str, Reading] = {}
+    for line in lines:
+        if found := read_line(line):
+            loop = found.label.partition(": ")[0]  # a training's label goes on with its loss
+            going_on.pop(loop, None)
+            if found.open:
+                going_on[loop] = found
+    return next(reversed(going_on.values()), None)
+
+
 def _job(attempt: Attempt, state: str, logs: Path, seconds: float) -> JobNow:
     lines = last_lines(logs / log_name(attempt.name))
-    reading = next((found for line in reversed(lines) if (found := read_line(line))), None)
     last = lines[-1] if lines else ""
-    return JobNow(attempt.name, state, seconds, attempt.host, reading, last)
+    return JobNow(attempt.name, state, seconds, attempt.host, innermost(lines), last)
 
 
 def _unfinished(attempts: Iterable[Attempt], logs: Path, now: float) -> list[JobNow]:

@@ -31,8 +31,8 @@ def _row(table: Table, job: JobNow) -> None:
     """A job; what its log said last stands where there is no progress."""
     found = job.progress
     done = f"{found.done}/{found.total} {found.unit}" if found else ""
-    left = found.time if found and found.open and job.state == RUNS else ""
-    says = found.label if found and found.open and job.state == RUNS else job.line
+    left = found.time if found and job.state == RUNS else ""
+    says = found.label if found and job.state == RUNS else job.line
     cells = (job.name, duration(job.seconds), done, found.rate if found else "", left)
     table.add_row(
         *(Text(plain(cell)) for cell in cells),
