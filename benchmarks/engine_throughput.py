@@ -31,6 +31,7 @@ class Listening:
 
     def __init__(self, engine):
         self.engine, self.tokenizer, self.audit, self.asked = engine, engine.tokenizer, engine.audit, None
+        self.choice_noise = engine.choice_noise
 
     def generate(self, *arguments):
         self.asked = arguments

@@ -38,6 +38,8 @@ def template():
 class Oracle:
     """An engine whose log-probabilities come from a table, in the order of the prompts."""
 
+    choice_noise = 0.0
+
     def __init__(self, tokenizer, table):
         self.tokenizer, self.table, self.asked = tokenizer, np.asarray(table, dtype=float), []
 
@@ -108,6 +110,20 @@ def test_a_judgement_is_the_models_own_and_the_same_in_any_batch(engine, templat
         p = logits.detach().double().softmax(-1)
         by_hand.append(sign * math.log(p[first].sum() / p[second].sum()))
     assert expected[0].margin == pytest.approx(np.average(by_hand, weights=[3, 3, 1, 1]), abs=6e-4)
+
+
+def test_log_probabilities_differ_between_batches_by_less_than_the_engine_says(engine, template):
+    labels = [token for side in critic.label_tokens(engine.tokenizer) for token in side]
+    texts = [
+        review
+        for n in range(30)
+        for review in critic.review_prompts(template, PRINCIPLES, f"Name {n} birds.", "owl, hen " * (n % 7))
+    ]
+    reviews = prompts.encode_all(engine.tokenizer, texts)
+    engine.batch_size = 64
+    together = engine.choice_logprobs(reviews, labels)
+    alone = np.concatenate([engine.choice_logprobs([review], labels) for review in reviews])
+    assert 0 < np.abs(together - alone).max() < engine.choice_noise
 
 
 def test_a_label_of_several_tokens_is_refused(engine):

@@ -25,7 +25,6 @@ DECIMALS = (
     3  # a margin is stated to a thousandth of a nat: finer digits depend on the batch it was computed in
 )
 DIGITS = 6  # after priors are taken off, whose weighted mean may have more than DECIMALS
-DOUBT = 2e-5  # nats: how far a margin may differ between batches (measured: 3e-6)
 
 
 @dataclass(frozen=True)
@@ -79,27 +78,24 @@ def judge(
 ) -> list[Judgement]:
     """Judges (instruction, response) pairs, in order. `progress(n)` is told of n more pairs done.
 
-    A margin that lies between two thousandths, and so could round either way in another batch, is computed
-    again with each of its prompts alone: a record's margin is the same in any batch.
+    A margin so near the middle of two thousandths that it could round either way in another batch (`choice_noise`
+    of the engine) is computed again with each of its prompts alone: it is the same in any batch.
     """
     first, second = label_tokens(engine.tokenizer)
-    prompts = [
-        ids
-        for instruction, response in pairs
-        for ids in encode_all(engine.tokenizer, review_prompts(template, principles, instruction, response))
-    ]
+    reviews = [review_prompts(template, principles, *pair) for pair in pairs]
+    prompts = encode_all(engine.tokenizer, [review for group in reviews for review in group])
     each = 2 * len(principles)
     counter = _PairCounter(progress, each) if progress is not None else None
     with usage.timed("judging_seconds"):
         logprobs = engine.choice_logprobs(prompts, [*first, *second], counter)
     usage.count(judged_tokens=sum(map(len, prompts)), judgements=len(pairs))
     judgements = []
-    for place in range(len(pairs)):
-        rows = slice(place * each, (place + 1) * each)
-        judgement = _judgement(principles, logprobs[rows], len(first))
-        if abs(judgement.margin * 10**DECIMALS % 1 - 0.5) < DOUBT * 10**DECIMALS:
-            alone = [engine.choice_logprobs([prompt], [*first, *second]) for prompt in prompts[rows]]
-            judgement = _judgement(principles, np.concatenate(alone), len(first))
+    for place, margins in enumerate(_margins(logprobs, len(first)).reshape(-1, len(principles), 2)):
+        judgement = _judgement(principles, margins)
+        if abs(judgement.margin * 10**DECIMALS % 1 - 0.5) < engine.choice_noise * 10**DECIMALS:
+            own = prompts[place * each : (place + 1) * each]
+            alone = [engine.choice_logprobs([prompt], [*first, *second]) for prompt in own]
+            judgement = _judgement(principles, _margins(np.concatenate(alone), len(first)))
         judgements.append(less_priors(_rounded(judgement), principles))
     return judgements
 
@@ -117,10 +113,17 @@ class _PairCounter:
             self.report(whole)
 
 
-def _judgement(principles: Sequence[Principle], logprobs: np.ndarray, split: int) -> Judgement:
-    """From log-probabilities [2 x principles, label tokens]; the first `split` columns write label A."""
+def _margins(logprobs: np.ndarray, split: int) -> np.ndarray:
+    """log P(yes) - log P(no) [reviews / 2, order] from log-probabilities [reviews, label tokens].
+
+    The first `split` columns write label A; the orders of a review take turns.
+    """
     difference = logsumexp(logprobs[:, :split], axis=1) - logsumexp(logprobs[:, split:], axis=1)
-    margins = difference.reshape(-1, 2) * (1, -1)  # [principle, order]: log P(yes) - log P(no)
+    return difference.reshape(-1, 2) * (1, -1)
+
+
+def _judgement(principles: Sequence[Principle], margins: np.ndarray) -> Judgement:
+    """From margins [principle, order]."""
     weights = np.array([principle.weight for principle in principles])
     orders = weights @ margins / weights.sum()
     by_principle = {
@@ -139,8 +142,8 @@ def _rounded(judgement: Judgement) -> Judgement:
 
 def less_priors(judgement: Judgement, principles: Sequence[Principle]) -> Judgement:
     """A judgement with each principle's prior taken off, and their weighted mean off the margin."""
-    weights = [principle.weight for principle in principles]
-    shift = float(np.average([principle.prior for principle in principles], weights=weights))
+    weights = sum(principle.weight for principle in principles)
+    shift = sum(principle.prior * principle.weight for principle in principles) / weights
     margin = round(judgement.margin - shift, DIGITS)
     by_principle = {
         principle.id: round(judgement.by_principle[principle.id] - principle.prior, DIGITS)

@@ -9,7 +9,7 @@ import torch
 import transformers
 
 from workflow_scripts.core.engines import Generation, Sampling
-from workflow_scripts.core.engines.choosing import TOLERANCE
+from workflow_scripts.core.engines.choosing import CHOICE_NOISE, TOLERANCE
 from workflow_scripts.core.engines.decoding import Batch
 from workflow_scripts.core.engines.request_audit import RequestAudit
 from workflow_scripts.core.engines.room import check_room
@@ -41,6 +41,7 @@ class TransformersEngine:
         self.model, self.tokenizer, self.batch_size = model, tokenizer, batch_size
         self.device = model.device
         self.tolerance = TOLERANCE.get(model.dtype)
+        self.choice_noise = CHOICE_NOISE.get(model.dtype, 0.0)
         self.limit = getattr(model.config, "max_position_embeddings", None)
         self.end_tokens = _end_tokens(model, tokenizer)
         self.audit = RequestAudit(tokenizer)

@@ -68,6 +68,8 @@ class VllmEngine:
     `batch_size`: the most requests in one step; below the one it was loaded with, fewer are sent at a time.
     """
 
+    choice_noise = 0.0  # measured on a CPU in float32; in bfloat16 on a GPU it is more than rounding hides
+
     def __init__(self, llm, tokenizer, settings: dict, directory: Path, device: str, adapter=None):
         import vllm
 
