@@ -78,8 +78,8 @@ def judge(
 ) -> list[Judgement]:
     """Judges (instruction, response) pairs, in order. `progress(n)` is told of n more pairs done.
 
-    A margin so near the middle of two thousandths that it could round either way in another batch (`choice_noise`
-    of the engine) is computed again with each of its prompts alone: it is the same in any batch.
+    A margin so near the middle of two thousandths that another batch could turn its rounding (the engine's
+    `choice_noise`) is computed again with each of its prompts alone: it is the same in any batch.
     """
     first, second = label_tokens(engine.tokenizer)
     reviews = [review_prompts(template, principles, *pair) for pair in pairs]

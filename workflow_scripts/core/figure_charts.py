@@ -181,7 +181,7 @@ def draw_roc(rows: list[dict]) -> alt.Chart:
     return (coin.encode(x=x, y=y) + line).properties(width=WIDTH, height=300)
 
 
-def curves_of(title: str, form: str = "~g") -> Callable[[list[dict]], alt.Chart]:
+def curves_of(title: str, form: str = "~f") -> Callable[[list[dict]], alt.Chart]:
     """A drawer of one line for each run over its steps."""
 
     def draw(rows: list[dict]) -> alt.Chart:

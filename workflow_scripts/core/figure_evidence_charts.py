@@ -59,7 +59,7 @@ def draw_gate_errors(rows: list[dict]) -> alt.Chart:
     colours, dashes = ([style[part] for style in OUTCOMES.values()] for part in (0, 1))
     lines = chart(shown).mark_line(strokeWidth=2, point=alt.OverlayMarkDef(filled=True, size=30))
     return lines.encode(
-        x=alt.X("lift:Q", axis=alt.Axis(title="True lift in percentage points", format="+~g")),
+        x=alt.X("lift:Q", axis=alt.Axis(title="True lift in percentage points", format="+~f")),
         y=alt.Y("probability:Q", **share_axis("Probability of the decision", grid=True)),
         color=alt.Color("outcome:N", scale=alt.Scale(domain=list(OUTCOMES), range=colours)),
         strokeDash=alt.StrokeDash("outcome:N", scale=alt.Scale(domain=list(OUTCOMES), range=dashes)),

@@ -37,8 +37,8 @@ def session_rows(ledger: dict) -> list[dict]:
         rows.append(
             {
                 "session": name,
-                "start": used["start"],
-                "end": used["end"],
+                "start": _time(used["start"]),
+                "end": _time(used["end"]),
                 "status": used["status"],
                 "system": machine.get("system"),
                 "python": machine.get("python"),
@@ -50,6 +50,11 @@ def session_rows(ledger: dict) -> list[dict]:
             }
         )
     return rows
+
+
+def _time(text: str | None) -> str | None:
+    """A time in ISO 8601, in UTC, as it is read."""
+    return text and text.replace("T", " ").replace("+00:00", " UTC")
 
 
 def _command(words: list[str] | None) -> str | None:

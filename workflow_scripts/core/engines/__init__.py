@@ -52,8 +52,8 @@ class Engine(Protocol):
     same_text_in_any_batch, request_audit}, the same for identical runs. Both methods put every prompt before
     `audit` first, which raises: no record comes of a request that did not pass.
 
-    `choice_noise`: how far, in nats, log-probabilities of a prompt may differ from batch to batch; 0 where they
-    do not, or where they differ by more than rounding could hide.
+    `choice_noise`: how far, in nats, log-probabilities of a prompt may differ from batch to batch; 0 where
+    they do not, or where they differ by more than rounding could hide.
     """
 
     tokenizer: object

@@ -13,7 +13,7 @@ from workflow_scripts.core.engines import Sampling
 # How far a logit may differ between batches: eight times the largest difference measured (1.2e-5 in float32).
 # In half precision differences are too large to repeat every doubtful choice: no tolerance, no promise.
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
-# How far log-probabilities of labels may differ: three times the largest difference measured (6.4e-6 in float32).
+# How far log-probabilities of labels may differ: three times the largest difference measured (6.4e-6).
 CHOICE_NOISE = {torch.float32: 2e-5, torch.float64: 1e-9}
 
 
