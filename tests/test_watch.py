@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from tests.conftest import TINY, copy_sources
 from workflow_scripts import watch as command
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.progress import read_line
@@ -273,3 +275,33 @@ def test_a_finished_run_left_what_the_table_is_made_from(finished_run, monkeypat
         if (reading := read_line(line))
     }
     assert {"answers", "verdicts", "critic calibration", "sentinels", "train_sft", "train_dpo"} <= found
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(180)
+def test_a_real_run_is_seen_at_work_and_seen_killed(tmp_path):
+    directory = copy_sources(tmp_path / "copy")
+    words = ["results/base/sentinels.json", "--profile", "profiles/local", "--configfile", TINY]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+    def shown() -> str:
+        look = [sys.executable, "-m", "workflow_scripts.watch"]
+        return subprocess.run(look, cwd=directory, capture_output=True, text=True, check=True).stdout
+
+    command_line = [sys.executable, "-m", "snakemake", *words]
+    with subprocess.Popen(command_line, cwd=directory, env=environment, **quiet) as snakemake:
+        try:
+            end = time.monotonic() + 120
+            while "base_model" not in (seen := shown()) and time.monotonic() < end:
+                assert snakemake.poll() is None
+                assert "no run in progress" in seen or "jobs done" in seen
+        finally:
+            snakemake.kill()
+    assert re.search(r"^run \S+ for \d+ s: 0 of 2 jobs done$", seen, re.MULTILINE), seen
+    assert re.search(r"^base_model +\d+ s +runs", seen, re.MULTILINE), seen
+    end = time.monotonic() + 30
+    while " gone" not in (seen := shown()) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert "no run in progress" in seen and "killed: its Snakemake is gone" in seen
+    assert re.search(r"^base_model +\d+ s +gone", seen, re.MULTILINE), seen
