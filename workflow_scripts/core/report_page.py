@@ -112,11 +112,11 @@ def in_turn(parts: Iterable[list[dict]], most: int) -> list[dict]:
 
 
 def differing_sample(rows: list[dict], most: int = SHOWN_DIFFERENCES) -> list[dict]:
-    """At most `most` rows of each pair of arms, over both directions and all types; in their own order."""
+    """At most `most` rows of each pair of arms, over both directions and all families; in their own order."""
     pairs, shown = {}, []
     for row in rows:
         cells = pairs.setdefault((row["baseline"], row["candidate"]), {})
-        cells.setdefault((row["succeeded"], row["type"]), []).append(row)
+        cells.setdefault((row["succeeded"], row["type"], row["family"]), []).append(row)
     for cells in pairs.values():
         shown += sorted(in_turn(cells.values(), most), key=lambda row: row["#"])
     return shown

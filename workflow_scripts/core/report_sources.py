@@ -105,6 +105,11 @@ class Origin:
     code: str
 
     @property
+    def named(self) -> tuple[str, ...]:
+        """The first of the files."""
+        return self.files[:MOST_NAMED]
+
+    @property
     def command(self) -> str:
         """The command that makes these files again, and nothing else. All of a rule's where they are many."""
         if len(self.files) > MOST_NAMED:
@@ -115,11 +120,6 @@ class Origin:
 def table_file(table: str) -> str:
     """The name of a table's CSV file."""
     return f"tables/{table}.csv"
-
-
-def figure_file(figure: str) -> str:
-    """The name of a figure's file."""
-    return f"figures/{figure}.svg"
 
 
 def anchor(file: str) -> str:

@@ -19,6 +19,7 @@ MEASURED = (
     "results/budget/projection-",
     "results/gates/budget",
     "reports/costs.html",
+    "reports/summary.html",
 )
 MACHINE = ("system", "python", "cpus", "gpus")  # a host's name is no difference
 
