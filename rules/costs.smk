@@ -1,7 +1,7 @@
 """Costs: the ledger of what jobs used, and the page of what the run was to cost and what it did.
 
 Needs the plan, the projections, the last files of the run, and what jobs wrote down of their use. Makes
-budget/ledger.json and costs.html, the only pages with times: they differ between two identical runs.
+budget/ledger.json and costs.html, which hold times: they differ between two identical runs.
 """
 
 

@@ -10,6 +10,7 @@ from workflow_scripts.core.report_page import read_figure
 from workflow_scripts.core.usage_files import RUNNING
 
 PAGE = "costs/page.html.jinja"
+MOMENTS = ("plan", "pilot", "sft")  # when projections are made, the oldest first
 DEAREST = ("dollars", "gpu_seconds", "wall_seconds")
 PLAN, LEDGER = "budget/plan.json", "budget/ledger.json"
 
@@ -71,9 +72,8 @@ def gpu_table(plan: dict) -> dict:
 
 def comparison_table(ledger: dict) -> dict:
     """Projected against used, by stage, in seconds of a GPU."""
-    names = list(
-        dict.fromkeys(name for used in ledger["by_stage"].values() for name in used["expected_gpu_seconds"])
-    )
+    known = {name for used in ledger["by_stage"].values() for name in used["expected_gpu_seconds"]}
+    names = [name for name in MOMENTS if name in known]
     rows = {}
     for stage, used in ledger["by_stage"].items():
         expected = [used["expected_gpu_seconds"].get(name) for name in names]
@@ -90,9 +90,8 @@ def use_table(caption: str, ledger: dict, part: str) -> dict:
     entries = list(ledger[part].items())
     if part != "by_session":
         entries.sort(key=lambda entry: [-entry[1][name] for name in DEAREST])
-    entries = [(f"{part}.{name}", name, used) for name, used in entries] + [
-        ("total", "total", ledger["total"])
-    ]
+    named = [(f"{part}.{name}", name, used) for name, used in entries]
+    named.append(("total", "total", ledger["total"]))
     rows = {
         f"{LEDGER}#{place}": (
             name,
@@ -108,7 +107,7 @@ def use_table(caption: str, ledger: dict, part: str) -> dict:
                 for kind in ("prompt_tokens", "generated_tokens", "judged_tokens", "training_tokens")
             ),
         )
-        for place, name, used in entries
+        for place, name, used in named
     }
     header = ("attempts", "not completed", "wall s", "GPU s", "dollars", "GPU GB", "host GB")
     first = part.removeprefix("by_")
