@@ -263,7 +263,7 @@ def test_a_finished_run_left_what_the_table_is_made_from(finished_run, monkeypat
     monkeypatch.chdir(finished_run)
     view = Watcher(Path("results")).look()
     [run] = view.runs
-    assert run.state == "completed" and run.done == run.planned > 80 and not run.jobs and not run.failed
+    assert run.state == "completed" and run.done == run.planned > 70 and not run.jobs and not run.failed
     logs = {path.name: path.read_bytes() for path in Path("logs").glob("*.log")}
     assert not [name for name, content in logs.items() if b"\r" in content or b"\x1b" in content]
     for attempt in read_attempts("results/usage"):

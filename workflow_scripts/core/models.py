@@ -10,7 +10,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from workflow_scripts.core import progress
+from workflow_scripts.core import hub_download, progress
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import (
     canonical_json,
@@ -18,7 +18,7 @@ from workflow_scripts.core.hashing import (
     sha256_text,
     token_ids_sha256,
 )
-from workflow_scripts.core.model_files import LOADED, check_weights, inspect_base, loaded_files
+from workflow_scripts.core.model_files import check_weights, inspect_base, loaded_files
 
 TOKENIZER_FILES = (
     "added_tokens.json",
@@ -73,15 +73,10 @@ def local_directory(reference: ModelReference | str | Path) -> Path:
         reference = resolve_model(reference)
     if reference.revision is None:
         return Path(reference.path_or_repo)
-    from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(
-            snapshot_download(
-                reference.path_or_repo, revision=reference.revision, allow_patterns=list(LOADED)
-            )
-        )
+        return hub_download.fetch(reference.path_or_repo, reference.revision)
     except (HfHubHTTPError, LocalEntryNotFoundError) as error:
         remedy = f"check the names and the network ({type(error).__name__})"
         value = f"{reference.path_or_repo}@{reference.revision}"
