@@ -199,7 +199,9 @@ def load_model(
     for a directory whose files are not those on record (a repository's are named by its revision).
     """
     from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import set_tqdm_hook
 
+    set_tqdm_hook(progress.in_place_of_a_bar)
     if not isinstance(reference, ModelReference):
         reference = resolve_model(reference)
     directory = local_directory(reference)

@@ -88,6 +88,12 @@ def counted(items: Iterable, total: int, unit: str, label: str) -> Iterator:
         counter.advance()
 
 
+def in_place_of_a_bar(factory, arguments: tuple, named: dict) -> Iterator:
+    """What transformers is to make in place of a bar (`set_tqdm_hook`) around the parts of a model."""
+    (items,) = arguments
+    return counted(items, len(items), "parts", named["desc"].lower())
+
+
 def of_files(paths: Iterable[Path], label: str) -> Progress:
     """A counter of the bytes of files, in gigabytes, for functions that tell what they have read."""
     return Progress(sum(path.stat().st_size for path in paths), "GB", label, scale=GIGABYTE, brief=True)
