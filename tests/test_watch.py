@@ -301,8 +301,9 @@ def test_a_real_run_is_seen_at_work_and_seen_killed(tmp_path):
             snakemake.kill()
     assert re.search(r"^run \S+ for \d+ s: 0 of 2 jobs done$", seen, re.MULTILINE), seen
     assert re.search(r"^base_model +\d+ s +runs", seen, re.MULTILINE), seen
+    ended = re.compile(r"^base_model +\d+ s +gone", re.MULTILINE)  # the job ends itself a moment later
     end = time.monotonic() + 30
-    while " gone" not in (seen := shown()) and time.monotonic() < end:
+    while not ended.search(seen := shown()) and time.monotonic() < end:
         time.sleep(0.2)
+    assert ended.search(seen), seen
     assert "no run in progress" in seen and "killed: its Snakemake is gone" in seen
-    assert re.search(r"^base_model +\d+ s +gone", seen, re.MULTILINE), seen
