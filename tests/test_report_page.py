@@ -206,6 +206,19 @@ def test_without_scripts_and_on_paper_nothing_is_missing(chromium, finished_run)
         assert page.evaluate("getComputedStyle(document.body).color") == ink
 
 
+@pytest.mark.parametrize("name", ["summary", "costs"])
+def test_no_table_is_cut_off_on_paper(chromium, finished_run, name):
+    """The sheet is A4 with the page's own margins: 178 mm between them."""
+    sheet = 673
+    with browser.visit(chromium, finished_run / f"reports/{name}.html", width=sheet) as visit:
+        visit.page.emulate_media(media="print")
+        edges = visit.page.evaluate(
+            "Array.from(document.querySelectorAll('table')).filter(table => table.offsetParent)"
+            ".map(table => [table.caption.textContent, table.getBoundingClientRect().right])"
+        )
+        assert len(edges) > 5 and [entry for entry in edges if entry[1] > sheet] == []
+
+
 def test_snakemake_s_report_shows_ours_and_no_response_as_markup(chromium, finished_run, hostile, tmp_path):
     """Tables are downloads there; the summary page, with hostile responses in it, is shown in a frame."""
     copy = tmp_path / "run"
