@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -48,7 +49,11 @@ def run_snakemake(directory: Path, *arguments: str) -> subprocess.CompletedProce
 
 
 def pytest_configure(config):
-    """Two workers share two cores: one thread each, set before PyTorch is imported."""
+    """Two workers share two cores: one thread each, set before PyTorch is imported.
+
+    And what a shell starts in the background ignores SIGINT, as would every process that a test starts.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ["OMP_NUM_THREADS"] = "1"
 

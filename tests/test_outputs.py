@@ -11,8 +11,7 @@ from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.outputs import guarded, temporary_name, write_json
 
 WRITER = """
-import signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background of a shell ignores it
+import sys, time
 from workflow_scripts.core.outputs import guarded
 from workflow_scripts.core.runtime import job
 with job("writer"), guarded(sys.argv[1]) as (path,):
