@@ -17,6 +17,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 ETHERNET, IPV4, IPV6 = 14, 0x0800, 0x86DD
 TCP, UDP, SYN, ACK, DNS = 6, 17, 0x02, 0x10, 53
 EVERYTHING = 0x0003  # ETH_P_ALL
@@ -46,6 +48,7 @@ def _prefix() -> list[str] | None:
 
 
 PREFIX = _prefix()
+needs_guard = pytest.mark.skipif(PREFIX is None, reason="a network namespace could not be made here")
 
 
 def guarded(command: list[str], **environment: str) -> Guarded:

@@ -263,7 +263,7 @@ def small_volume(tmp_path):
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("mounting a small volume needs root")
+        pytest.skip("a small volume cannot be mounted here: only root may, and not everywhere")
     yield place
     subprocess.run(["umount", str(place)], check=True)
 

@@ -160,7 +160,7 @@ def digests(directory: Path) -> dict[str, str]:
 
 @pytest.mark.integration
 @pytest.mark.timeout(300)
-@pytest.mark.skipif(network_guard.PREFIX is None, reason="nobody may make a network namespace here")
+@network_guard.needs_guard
 def test_trackers_hear_everything_change_nothing_and_send_nothing_unasked(python, tmp_path):
     plain = trained(python, tmp_path / "plain", **{tracking.VARIABLE: ""})
     told = tmp_path / "told"
@@ -193,7 +193,7 @@ def test_trackers_hear_everything_change_nothing_and_send_nothing_unasked(python
 
 @pytest.mark.integration
 @pytest.mark.timeout(180)
-@pytest.mark.skipif(network_guard.PREFIX is None, reason="nobody may make a network namespace here")
+@network_guard.needs_guard
 def test_where_wandb_cannot_be_reached_the_training_goes_on(python, tmp_path):
     impatient = (
         "import sys; from pathlib import Path; from tests import whole_stages;"

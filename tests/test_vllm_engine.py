@@ -96,7 +96,7 @@ def test_vllm_agrees_with_the_other_engine(environment):
 
 @pytest.mark.integration
 @pytest.mark.timeout(360)
-@pytest.mark.skipif(network_guard.PREFIX is None, reason="nobody may make a network namespace here")
+@network_guard.needs_guard
 def test_vllm_reaches_for_nothing(environment):
     done = network_guard.guarded([str(environment), "-c", GREEDY], OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.output[-4000:]

@@ -26,7 +26,7 @@ TEXTS = [f"Question: Name {place} animals.\nAnswer:" for place in range(64)]
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device here"),
     pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed"),
 ]
 

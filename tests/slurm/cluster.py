@@ -154,5 +154,5 @@ def reason_to_skip() -> str | None:
     if shutil.which("apt-get") is None:
         return "needs Debian or Ubuntu: Slurm comes from apt-get"
     if (DEFAULT / "slurm.conf").exists() or (DEFAULT / "gres.conf").exists():
-        return f"this machine has a Slurm of its own: {DEFAULT}"
+        return f"{DEFAULT} holds a configuration already, where the test puts its own"
     return None
