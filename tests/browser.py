@@ -1,11 +1,6 @@
 """A headless Chromium for tests of pages: what they print and ask for, what axe finds, where Tab goes.
 
-    @pytest.fixture(scope="module")
-    def chromium():
-        with browser.running() as started:
-            yield started
-
-    def test_page(chromium, page_file):
+    def test_page(chromium, page_file):  # the fixture is in conftest.py
         with browser.visit(chromium, page_file, width=390) as visit:
             assert visit.console == [] and visit.foreign_requests == []
             assert browser.serious_findings(visit.page) == []

@@ -83,3 +83,12 @@ def finished_run(tmp_path_factory) -> Path:
             log.write_text(f"exit status {result.returncode}\n{result.stdout}")
     assert log.read_text().startswith("exit status 0\n"), log.read_text()[-8000:]
     return directory
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A started browser, for `browser.visit`."""
+    from tests import browser
+
+    with browser.running() as started:
+        yield started

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from number_walk import assert_listed, leaves
-from report_run import METRICS, make_report, make_run
+from report_run import METRICS, make_amended_run, make_report, make_run
 
 from workflow_scripts.core.figures import FIGURES
 from workflow_scripts.core.report_columns import TABLES, read_table
@@ -27,9 +27,7 @@ ELSEWHERE = (
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run whose plan was amended after the answers were there, with people's labels."""
-    folder = tmp_path_factory.mktemp("run")
-    return make_run(folder, n=63, registered={"alpha": 0.05, "fdr": 0.1}, labels=True)
+    return make_amended_run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")

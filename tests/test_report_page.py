@@ -25,12 +25,6 @@ LONG = "x" * 100_000
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    with browser.running() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
     """The folder of a small run whose candidate answers with attacks, and with 100,000 characters."""
     folder = tmp_path_factory.mktemp("hostile")

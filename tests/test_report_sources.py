@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 from page_numbers import Results, assert_sourced, shows, sources, walk
-from report_run import make_report, make_run
+from report_run import make_amended_run, make_report
 from report_run_costs import made_by, make_cost_page
 
 from workflow_scripts.core import report_page, report_sources
@@ -16,9 +16,7 @@ from workflow_scripts.core.report_columns import TABLES
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run whose plan was amended, with people's labels: every table is filled."""
-    folder = tmp_path_factory.mktemp("run")
-    return make_run(folder, n=63, registered={"alpha": 0.05, "fdr": 0.1}, labels=True)
+    return make_amended_run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")

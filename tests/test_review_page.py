@@ -36,12 +36,6 @@ def reviewed(folder, *overlays):
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    with browser.running() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """{number of jobs to expect at least: the folder of a page}"""
     small, large = tmp_path_factory.mktemp("small"), tmp_path_factory.mktemp("large")

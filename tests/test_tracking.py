@@ -4,8 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
-import venv
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import yaml
 
 from tests import network_guard
 from tests.conftest import TINY
+from tests.overlay_environment import make_overlay
 from tests.test_project_files import pins
 from workflow_scripts.core import config_validation, hashing, tracking
 from workflow_scripts.core.errors import InputError
@@ -128,14 +127,7 @@ def test_wandb_login_is_found_by_either_name(monkeypatch, tmp_path, host):
 @pytest.fixture(scope="module")
 def python(tmp_path_factory) -> Path:
     """The Python of an environment that has the trackers, and else what this one has."""
-    directory = tmp_path_factory.mktemp("tracking") / "venv"
-    venv.create(directory, symlinks=True, with_pip=False)
-    executable = directory / "bin/python"
-    own = next(directory.glob("lib/python*/site-packages"))
-    (own / "project.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    install = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile", "--no-deps"]
-    subprocess.run([str(executable), *install, "-r", tracking.REQUIREMENTS], check=True)
-    return executable
+    return make_overlay(tmp_path_factory.mktemp("tracking") / "venv", tracking.REQUIREMENTS)
 
 
 def trained(python: Path, directory: Path, *code: str, **environment) -> network_guard.Guarded:

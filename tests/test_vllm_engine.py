@@ -3,14 +3,13 @@
 import re
 import subprocess
 import sys
-import sysconfig
-import venv
 from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 
 from tests import network_guard
+from tests.overlay_environment import make_overlay
 from tests.test_project_files import pins
 from workflow_scripts.core.engines.loading import VLLM_ALONE, load_engine
 from workflow_scripts.core.errors import InputError
@@ -53,25 +52,18 @@ def test_without_vllm_the_engine_says_how_to_install_it(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory) -> Path:
+def python(tmp_path_factory) -> Path:
     """The Python of an environment that has the lock, and else what this one has."""
-    directory = tmp_path_factory.mktemp("vllm") / "venv"
-    venv.create(directory, symlinks=True, with_pip=False)
-    python = directory / "bin/python"
-    own = next(directory.glob("lib/python*/site-packages"))
-    (own / "project.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    install = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile", "--no-deps"]
-    subprocess.run([str(python), *install, "-r", LOCK], check=True)
-    return python
+    return make_overlay(tmp_path_factory.mktemp("vllm") / "venv", LOCK)
 
 
 @pytest.mark.integration
 @pytest.mark.timeout(360)
-def test_the_lock_has_all_that_vllm_needs(environment):
+def test_the_lock_has_all_that_vllm_needs(python):
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
-    site = next(environment.parent.parent.glob("lib/python*/site-packages"))
+    site = next(python.parent.parent.glob("lib/python*/site-packages"))
     found = distributions(path=[str(site), *sys.path])
     installed = {canonicalize_name(one.metadata["Name"]): one for one in found}
     for name in pins(LOCK):
@@ -86,9 +78,9 @@ def test_the_lock_has_all_that_vllm_needs(environment):
 
 @pytest.mark.integration
 @pytest.mark.timeout(900)
-def test_vllm_agrees_with_the_other_engine(environment):
+def test_vllm_agrees_with_the_other_engine(python):
     """Runs tests/vllm_checks.py where vLLM is installed."""
-    command = [str(environment), "-m", "pytest", "-p", "no:cacheprovider", "-m", "", "tests/vllm_checks.py"]
+    command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-m", "", "tests/vllm_checks.py"]
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert result.returncode == 0, result.stdout[-8000:]
     assert " passed" in result.stdout and " skipped" not in result.stdout
@@ -97,7 +89,7 @@ def test_vllm_agrees_with_the_other_engine(environment):
 @pytest.mark.integration
 @pytest.mark.timeout(360)
 @network_guard.needs_guard
-def test_vllm_reaches_for_nothing(environment):
-    done = network_guard.guarded([str(environment), "-c", GREEDY], OMP_NUM_THREADS="1")
+def test_vllm_reaches_for_nothing(python):
+    done = network_guard.guarded([str(python), "-c", GREEDY], OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.output[-4000:]
     assert "4 tokens" in done.output and done.attempts == []
