@@ -1,5 +1,6 @@
 """The digest of a module sees everything it runs inside the project, and nothing else."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,25 @@ def test_imports_that_cannot_be_followed_are_refused(project, text):
     (project / "workflow_scripts/core/prompts.py").write_text(text)
     with pytest.raises(InputError, match="prompts.py: line"):
         imports_of("workflow_scripts/train.py", project)
+
+
+def test_a_file_that_many_modules_import_is_parsed_once_until_it_changes(project, monkeypatch):
+    """Every job on a cluster starts Snakemake twice more, and each start asks for all digests."""
+    parsed, parse = [], ast.parse
+    monkeypatch.setattr(
+        ast, "parse", lambda text, filename: parsed.append(Path(filename).name) or parse(text, filename)
+    )
+    for name in ("train", "core/prompts", "core/hashing"):
+        code_digest(f"workflow_scripts/{name}.py", project)
+    assert parsed.count("prompts.py") == 1
+    (project / "workflow_scripts/core/prompts.py").write_text("import json\n")
+    assert imports_of("workflow_scripts/train.py", project) == [
+        "workflow_scripts/__init__.py",
+        "workflow_scripts/core/__init__.py",
+        "workflow_scripts/core/prompts.py",
+        "workflow_scripts/train.py",
+    ]
+    assert parsed.count("prompts.py") == 2
 
 
 def test_a_missing_module_is_refused(project):

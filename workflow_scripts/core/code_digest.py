@@ -5,6 +5,7 @@ clone would look changed. A digest is a function of content alone.
 """
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -29,13 +30,18 @@ def _with_parents(dotted: str) -> list[str]:
     return [".".join(words[: count + 1]) for count in range(len(words))]
 
 
-def imported_names(path) -> set[str]:
+def imported_names(path) -> frozenset[str]:
     """Dotted names that a Python file imports anywhere; `from a import b` gives a and a.b.
 
     InputError for a relative import or a dynamic one, which a digest could not follow.
     """
+    return _names_in(path, Path(path).read_text(encoding="utf-8"))
+
+
+@cache  # most files are imported by most modules, and every start of Snakemake asks for all digests
+def _names_in(path, text: str) -> frozenset[str]:
     names = set()
-    for node in ast.walk(ast.parse(Path(path).read_text(encoding="utf-8"), filename=str(path))):
+    for node in ast.walk(ast.parse(text, filename=str(path))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -48,7 +54,7 @@ def imported_names(path) -> set[str]:
             raise InputError(
                 file=path, field=f"line {node.lineno}", remedy="import it by an import statement"
             )
-    return names
+    return frozenset(names)
 
 
 def imports_of(path, root=PROJECT_ROOT) -> list[str]:
