@@ -6,9 +6,9 @@
 """
 
 import argparse
-import json
 from pathlib import Path
 
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.runtime import job, say
 
@@ -25,11 +25,6 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser.add_argument("--labels", nargs="?", help="people's labels of answers, where there are any")
     parser.add_argument("--metrics", required=True, help="metrics file to write")
     return parser.parse_args(argv)
-
-
-def read_json(path: Path) -> dict:
-    """A JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def main(argv=None) -> None:

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from workflow_scripts.core import gate_messages, gates
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.runtime import job, say
 from workflow_scripts.core.usage import read_account
@@ -40,7 +41,7 @@ def main(argv=None) -> None:
         from workflow_scripts.core.budget import dropping, reprojection
 
         settings, account = json.loads(arguments.settings), read_account()
-        projection = json.loads(Path(arguments.projection).read_text(encoding="utf-8"))
+        projection = read_json(arguments.projection)
         dropped, metrics = reprojection.judged_now(
             projection, read_attempts(account.directory), account, settings
         )

@@ -11,10 +11,10 @@ each stage beside what the stage took.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.runtime import job, say
 from workflow_scripts.core.usage import read_account
@@ -34,14 +34,6 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser.add_argument("--ledger", help="ledger to write (JSON)")
     parser.add_argument("--compare", action="store_true", help="print projected against actual by stage")
     return parser.parse_args(argv)
-
-
-def read_json(path) -> dict:
-    """A JSON file. InputError where it is none."""
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError:
-        raise InputError(file=path, remedy="this is no JSON: make it again") from None
 
 
 def usage_directory(arguments: argparse.Namespace) -> str:

@@ -5,10 +5,10 @@
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from workflow_scripts.core import runtime
+from workflow_scripts.core.json_files import read_json
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
@@ -33,7 +33,7 @@ def main(argv=None) -> None:
         from workflow_scripts.core.outputs import guarded
 
         measured, training, config = (
-            json.loads(Path(path).read_text(encoding="utf-8"))
+            read_json(path)
             for path in (arguments.measured, arguments.training, Path(arguments.model) / "config.json")
         )
         weights = hashing.sha256_weights(arguments.model)

@@ -5,8 +5,9 @@ python -m workflow_scripts.headline --comparisons results/statistics/comparisons
 """
 
 import argparse
-import json
 from pathlib import Path
+
+from workflow_scripts.core.json_files import read_json
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
@@ -51,13 +52,13 @@ def registration(found: dict) -> str:
 def main(argv=None) -> None:
     """Prints one line per overall comparison with the first (the primary) marked, then what they rest on."""
     arguments = parse_arguments(argv)
-    document = json.loads(arguments.comparisons.read_text(encoding="utf-8"))
+    document = read_json(arguments.comparisons)
     overall = [entry for entry in document["comparisons"] if entry["scope"] == "overall"]
     for place, comparison in enumerate(overall):
         print("primary:" if place == 0 else "        ", headline(comparison))
     if "registration" in document:
         print(registration(document["registration"]))
-    print(verdict(json.loads(arguments.claim.read_text(encoding="utf-8"))))
+    print(verdict(read_json(arguments.claim)))
     for page in arguments.pages:
         print(f"Open {page}")
 

@@ -6,10 +6,10 @@
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from workflow_scripts.core import runtime
+from workflow_scripts.core.json_files import read_json
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
@@ -40,7 +40,7 @@ def main(argv=None) -> None:
         from workflow_scripts.core.outputs import guarded, write_json
 
         with guarded(arguments.merged, arguments.manifest) as (merged, manifest):
-            record = json.loads(Path(arguments.adapter_config).read_text(encoding="utf-8"))
+            record = read_json(arguments.adapter_config)
             reference = models.resolve_model(arguments.model)
             # The CPU, as no arithmetic but one addition per weight is to be done.
             model = models.load_model(reference, dtype="auto", device="cpu")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from workflow_scripts.core import outputs, runtime
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.json_files import read_json
 
 HEADER = """# Performance of the demo
 
@@ -76,7 +77,7 @@ def render(benchmarks: dict[str, list[dict]], session: dict) -> str:
 
 def last_completed(directory: Path) -> dict:
     """The newest session that ended well. InputError when there is none."""
-    sessions = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.json"))]
+    sessions = [read_json(path) for path in sorted(directory.glob("*.json"))]
     completed = [session for session in sessions if session["status"] == "completed"]
     if not completed:
         raise InputError(file=directory, remedy="no session has completed: run the workflow first")

@@ -4,11 +4,11 @@ python -m workflow_scripts.plan_page --plan results/budget/plan.json --page docs
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from workflow_scripts.core.budget.page import page
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.outputs import guarded
 from workflow_scripts.core.runtime import job
 
@@ -26,11 +26,9 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 def read_plan(path: Path) -> dict:
     """A plan.json. InputError when the file is missing or is none."""
     try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
+        plan = read_json(path)
     except FileNotFoundError:
         raise InputError(file=path, remedy="this plan does not exist: make it with plan_budget") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(file=path, remedy=f"this is not valid JSON: {error}") from None
     if not isinstance(plan, dict) or plan.get("stage") != "budget":
         raise InputError(file=path, field="stage", remedy="this is no plan: make it with plan_budget")
     return plan

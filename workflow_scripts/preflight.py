@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.runtime import job, say
 
@@ -38,7 +39,7 @@ def main(argv=None) -> None:
         from workflow_scripts.core import preflight, preflight_storage
         from workflow_scripts.core.budget.catalogue import load_catalogue
 
-        plan = json.loads(Path(arguments.plan).read_text(encoding="utf-8"))
+        plan = read_json(arguments.plan)
         catalogue = load_catalogue(arguments.catalogue)
         situation = preflight.Situation(
             arguments.settings, plan, catalogue, arguments.results, arguments.environments

@@ -23,6 +23,7 @@ from workflow_scripts.core import (
 )
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.evaluation.scored_arms import read_scored_arms
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.outputs import guarded
 from workflow_scripts.core.report_columns import TABLES, write_table
 from workflow_scripts.core.runtime import job
@@ -51,11 +52,6 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     for name in LISTS:
         parser.add_argument(f"--{name}", nargs="+", required=True, type=Path)
     return parser.parse_args(argv)
-
-
-def read_json(path) -> dict:
-    """A JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def make_tables(arguments: argparse.Namespace) -> dict[str, list[dict]]:

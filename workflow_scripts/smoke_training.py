@@ -10,8 +10,8 @@ Stops before both halves together have spent `smoke.dollars`.
 
 import argparse
 import json
-from pathlib import Path
 
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.runtime import job, say
 
@@ -39,7 +39,7 @@ def main(argv=None) -> None:
     with job("smoke_training", uses_gpu=True), guarded(arguments.rates) as (output,):
         from workflow_scripts.core import exemplars, smoke, smoke_training
 
-        first = json.loads(Path(arguments.generation).read_text(encoding="utf-8"))
+        first = read_json(arguments.generation)
         dollars, price = settings["smoke"]["dollars"], smoke.price_of(settings["budget"], arguments.catalogue)
         shown = exemplars.load_exemplars(arguments.exemplars)
         directory = smoke.base_directory(settings["base_model"])

@@ -17,6 +17,7 @@ import json
 import os
 from pathlib import Path
 
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.outputs import guarded
 from workflow_scripts.core.runtime import job
 
@@ -47,11 +48,6 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser.add_argument("--configuration", required=True, type=Path, help="configuration to write (YAML)")
     parser.add_argument("--page", required=True, type=Path, help="page to write (HTML)")
     return parser.parse_args(argv)
-
-
-def read_json(path: Path) -> dict:
-    """A JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def main(argv=None) -> None:

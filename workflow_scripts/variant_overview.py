@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 
 from workflow_scripts.core import ablations
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.runtime import job, say
 
@@ -53,11 +54,8 @@ def main(argv=None) -> None:
     """Read the comparisons and every variant's training record, and write one JSON file."""
     arguments = parse_arguments(argv)
     with job("variant_overview"), guarded(arguments.overview) as (temporary,):
-        document = json.loads(arguments.comparisons.read_text(encoding="utf-8"))
-        trainings = {
-            path.parent.name: json.loads(path.read_text(encoding="utf-8"))
-            for path in arguments.training_reports
-        }
+        document = read_json(arguments.comparisons)
+        trainings = {path.parent.name: read_json(path) for path in arguments.training_reports}
         content = ablations.overview(arguments.settings, document, trainings)
         write_json(temporary, content)
         for row in content["variants"]:

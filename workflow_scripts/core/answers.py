@@ -1,11 +1,11 @@
 """Answers of any model to any prompts: decode, clean, and say why one cannot be used."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from workflow_scripts.core import cleaning, hashing, prompts, usage
 from workflow_scripts.core.engines import Engine, Generation, Sampling
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.progress import Progress
 
 
@@ -21,7 +21,7 @@ def guard_verdict(report: str | Path | None) -> dict | None:
     """What the contamination guard measured, for provenance: {metric: value}; None without a report."""
     if report is None:
         return None
-    metrics = json.loads(Path(report).read_text(encoding="utf-8"))["metrics"]
+    metrics = read_json(report)["metrics"]
     return {name: metric["value"] for name, metric in metrics.items()}
 
 

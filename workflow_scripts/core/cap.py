@@ -4,11 +4,11 @@ It reads usage files and the newest projection, if there is one: both lie beside
 of a job, so that a raised cap, or another price, makes no result anew.
 """
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.usage_files import HOUR, RUNNING, dollars, read_attempts
 
 
@@ -43,7 +43,7 @@ def projected_seconds(name: str, account: Account) -> tuple[float, str]:
     """(GPU seconds that a job is expected to take, the projection that says so); 0 where none does."""
     for path in account.projections:
         if Path(path).is_file():
-            jobs = json.loads(Path(path).read_text(encoding="utf-8"))["jobs"]
+            jobs = read_json(path)["jobs"]
             for key in (name, name.partition(" ")[0]):
                 if key in jobs:
                     return jobs[key]["gpu_seconds"], path

@@ -1,10 +1,10 @@
 """What a model directory holds, by its files alone: fast enough for a check before any job starts."""
 
-import json
 import re
 from pathlib import Path
 
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.json_files import read_json
 
 # What a model and its tokenizer are loaded from. A model card or a record of the training changes neither.
 LOADED = (
@@ -27,14 +27,9 @@ TUNED_NAME = re.compile(r"(?i)(?:^|[-_.])(instruct|chat|it|assistant|sft|dpo|rlh
 CHAT_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|eom_id|>")
 
 
-def read_json(path: Path) -> dict:
+def _read(path: Path) -> dict:
     """A JSON file's content, {} when the file is missing. InputError when it is not JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except json.JSONDecodeError as error:
-        raise InputError(file=path, remedy=f"this is not valid JSON: {error}") from None
+    return read_json(path) if path.is_file() else {}
 
 
 def loaded_files(directory) -> list[Path]:
@@ -50,15 +45,15 @@ def check_weights(directory) -> None:
         raise InputError(file=directory, remedy="this model directory does not exist: correct the path")
     adapter = directory / "adapter_config.json"
     if adapter.exists():
-        value = read_json(adapter).get("peft_type", "adapter")
+        value = _read(adapter).get("peft_type", "adapter")
         remedy = "this is an adapter, not a model: give a base model, or merge the adapter into its base"
         raise InputError(file=adapter, field="peft_type", value=value, remedy=remedy)
     config = directory / "config.json"
-    if "model_type" not in read_json(config):
+    if "model_type" not in _read(config):
         remedy = "give a directory in Hugging Face format, with a config.json that names its model_type"
         raise InputError(file=config, field="model_type", value="absent", remedy=remedy)
     index = directory / "model.safetensors.index.json"
-    shards = set(read_json(index).get("weight_map", {}).values())
+    shards = set(_read(index).get("weight_map", {}).values())
     missing = sorted(name for name in shards if not (directory / name).exists())
     if missing:
         remedy = "this weight file is missing: download the model again"
@@ -83,7 +78,7 @@ def chat_template_file(directory) -> Path | None:
         if (directory / name).exists():
             return directory / name
     settings = directory / "tokenizer_config.json"
-    return settings if read_json(settings).get("chat_template") else None
+    return settings if _read(settings).get("chat_template") else None
 
 
 def chat_end(directory) -> tuple[Path, str, str] | None:
@@ -92,14 +87,14 @@ def chat_end(directory) -> tuple[Path, str, str] | None:
     Looks at the tokenizer's end token and at the ids of end tokens in the settings of model and generation.
     """
     directory = Path(directory)
-    settings = read_json(directory / "tokenizer_config.json")
+    settings = _read(directory / "tokenizer_config.json")
     token = settings.get("eos_token")
     token = token.get("content") if isinstance(token, dict) else token
     if token in CHAT_ENDS:
         return directory / "tokenizer_config.json", "eos_token", token
     texts = {entry["id"]: entry["content"] for entry in _added_tokens(directory)}
     for name in ("config.json", "generation_config.json"):
-        ids = read_json(directory / name).get("eos_token_id")
+        ids = _read(directory / name).get("eos_token_id")
         for index in ids if isinstance(ids, list) else [ids]:
             if texts.get(index) in CHAT_ENDS:
                 return directory / name, "eos_token_id", texts[index]
@@ -108,8 +103,8 @@ def chat_end(directory) -> tuple[Path, str, str] | None:
 
 def _added_tokens(directory: Path) -> list[dict]:
     """{id, content} of the tokens that were added to a tokenizer's vocabulary."""
-    listed = read_json(directory / "tokenizer.json").get("added_tokens") or []
-    decoder = read_json(directory / "tokenizer_config.json").get("added_tokens_decoder") or {}
+    listed = _read(directory / "tokenizer.json").get("added_tokens") or []
+    decoder = _read(directory / "tokenizer_config.json").get("added_tokens_decoder") or {}
     return [*listed, *({"id": int(index), **entry} for index, entry in decoder.items())]
 
 
@@ -123,7 +118,7 @@ def inspect_base(directory, *, repo: str | None = None, accept_chat_template: st
     """
     directory = Path(directory)
     check_weights(directory)
-    config = read_json(directory / "config.json")
+    config = _read(directory / "config.json")
     names = {"path": directory.resolve().name, "repo": repo, "_name_or_path": config.get("_name_or_path")}
     for field, name in names.items():
         if name and TUNED_NAME.search(name.rstrip("/").rsplit("/")[-1]):

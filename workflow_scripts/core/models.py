@@ -3,7 +3,6 @@
 Safetensors only, no code from a model repository, and a tokenizer without a chat template.
 """
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from workflow_scripts.core.hashing import (
     sha256_text,
     token_ids_sha256,
 )
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.model_files import check_weights, inspect_base, loaded_files
 
 TOKENIZER_FILES = (
@@ -56,7 +56,7 @@ def resolve_model(path) -> ModelReference:
     if not path.is_file():
         remedy = "give an existing model directory, or a model.json that the rule base_model made"
         raise InputError(file=path, remedy=remedy)
-    identity = json.loads(path.read_text(encoding="utf-8"))
+    identity = read_json(path)
     if "repo" in identity:
         return ModelReference(
             identity["repo"], identity["revision"], identity["label"], identity.get("files")

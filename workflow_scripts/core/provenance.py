@@ -2,13 +2,13 @@
 
 import functools
 import importlib.metadata
-import json
 import subprocess
 from pathlib import Path
 
 from workflow_scripts.core.code_digest import PROJECT_ROOT
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import canonical_json, sha256_weights
+from workflow_scripts.core.json_files import read_json
 
 PACKAGES = ("bitsandbytes", "numpy", "peft", "tokenizers", "torch", "transformers", "trl", "vllm")
 
@@ -49,11 +49,11 @@ def model_identity(model) -> dict:
     """
     model = Path(model)
     if model.is_file():
-        identity = json.loads(model.read_text(encoding="utf-8"))
+        identity = read_json(model)
         kept = {"revision": identity.get("revision"), "weights_sha256": identity["weights_sha256"]}
         return {"id": identity["label"], **kept, "dtype": identity.get("dtype")}
     try:
-        settings = json.loads((model / "config.json").read_text(encoding="utf-8"))
+        settings = read_json(model / "config.json")
     except FileNotFoundError:
         raise InputError(
             file=model, remedy="give base/model.json or a directory that holds a model"

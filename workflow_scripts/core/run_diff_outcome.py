@@ -1,11 +1,11 @@
 """How the outcomes of two runs differ: every arm of both, paired by item where the items are the same."""
 
-import json
 from pathlib import Path
 
 from workflow_scripts.core.evaluation.scored_arms import ScoredArm, read_scored_arm
 from workflow_scripts.core.evaluation.settings import analysis_of, read_settings
 from workflow_scripts.core.hashing import canonical_json
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.run_diff import Side, changed
 from workflow_scripts.core.statistics.analysis import OVERALL
 from workflow_scripts.core.statistics.comparisons import adjust, compare_pair
@@ -37,7 +37,7 @@ def gate_decisions(results: Path) -> dict[str, str]:
     """{gate: decision} of every gate's file."""
     found = {}
     for path in sorted(results.glob("gates/*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         if "decision" in content:
             found[path.stem] = content["decision"]
     return found

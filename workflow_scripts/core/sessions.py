@@ -15,7 +15,6 @@ In a Snakefile:
 
 import datetime
 import importlib.metadata
-import json
 import os
 import platform
 import subprocess
@@ -26,6 +25,7 @@ from pathlib import Path
 import psutil
 
 from workflow_scripts.core.hashing import canonical_json, sha256_file, sha256_text, sha256_tree
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.outputs import guarded, write_json
 from workflow_scripts.core.provenance import git_state
 from workflow_scripts.core.seals import sealed
@@ -108,7 +108,7 @@ def _describe(path: Path) -> dict:
 
 def finish_session(path, status: str) -> None:
     """Completes a session's file with the end, the status, and the planned files that were made."""
-    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    content = read_json(path)
     start = datetime.datetime.fromisoformat(content["start"]).timestamp()
     planned = [Path(name) for name in content["planned"]]
     made = [file for file in planned if file.exists() and file.stat().st_mtime >= start]

@@ -1,11 +1,11 @@
 """What vLLM is started with: its environment, the arguments of `vllm.LLM`, and the tokens that end a text."""
 
 import importlib.util
-import json
 import os
 from pathlib import Path
 
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.json_files import read_json
 
 ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
@@ -69,7 +69,7 @@ def adapter_options(adapter: str | Path | None) -> dict:
     if adapter is None:
         return {}
     config = Path(adapter) / "adapter_config.json"
-    rank = json.loads(config.read_text(encoding="utf-8"))["r"]
+    rank = read_json(config)["r"]
     room = next((size for size in ADAPTER_RANKS if size >= rank), None)
     if room is None:
         remedy = f"vLLM takes adapters up to rank {ADAPTER_RANKS[-1]}: merge it into the model"

@@ -4,11 +4,10 @@ Named as in a Hugging Face config.json, of which nothing else is read. Covers wh
 families share: grouped-query attention, a gated feed-forward layer, RMS norms.
 """
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.json_files import read_json
 
 FIELDS = (
     "hidden_size",
@@ -117,12 +116,10 @@ def shape_of(config: dict, source) -> ModelShape:
 def read_shape(path) -> ModelShape:
     """The shape that a config.json file states. InputError when it is missing, no JSON, or lacks a size."""
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_json(path)
     except FileNotFoundError:
         remedy = "give the model's config.json, or its sizes under budget.model"
         raise InputError(file=path, remedy=remedy) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(file=path, remedy=f"this is not valid JSON: {error}") from None
     if not isinstance(content, dict):
         raise InputError(file=path, remedy="this is no model's config.json: it must be an object")
     return shape_of(content, path)

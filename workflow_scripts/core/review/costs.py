@@ -4,7 +4,6 @@ A plan prices whole lines (a stage of its own reckoning). A line of which k of n
 of it; a line of which all run counts whole.
 """
 
-import json
 import os
 import re
 import subprocess
@@ -13,6 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.review.graph import Graph, Job, grouped
 
 PLANNING = "plan_budget"
@@ -111,7 +111,7 @@ def read_plan(graph: Graph) -> tuple[dict | None, str]:
     if job is None:
         return None, "this workflow plans no budget"
     if not job.needs_run and path.is_file():
-        return json.loads(path.read_text(encoding="utf-8")), path.as_posix()
+        return read_json(path), path.as_posix()
     return _made_plan(job)
 
 
@@ -125,5 +125,5 @@ def _made_plan(job: Job) -> tuple[dict | None, str]:
         result = subprocess.run(["bash", "-c", command], **streams)
         if result.returncode != 0:
             return None, (result.stderr.strip().splitlines() or ["the planner failed"])[-1]
-        plan = json.loads((Path(folder) / "plan.json").read_text(encoding="utf-8"))
+        plan = read_json(Path(folder) / "plan.json")
     return plan, "planned for this page from the configuration"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.gates import Criterion, judge, parse_criteria
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.review.graph import Graph, Job
 
 
@@ -45,7 +46,7 @@ def _gate_settings(job: Job) -> dict | None:
 
 def _gate(graph: Graph, job: Job, settings: dict) -> GateAhead:
     path = Path(job.outputs[0])
-    decided = json.loads(path.read_text(encoding="utf-8"))["decision"] if path.is_file() else None
+    decided = read_json(path)["decision"] if path.is_file() else None
     foreseen = _foreseen(graph, job, settings) if job.needs_run else None
     return GateAhead(
         job=job,

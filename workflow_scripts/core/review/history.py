@@ -2,13 +2,13 @@
 
 import functools
 import importlib.metadata
-import json
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from workflow_scripts.core.code_digest import imports_of
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.review.changes import changes
 from workflow_scripts.core.review.graph import Change, Graph, Job
 
@@ -39,7 +39,7 @@ class Since:
 
 def last_completed(directory) -> dict | None:
     """The last session that ended well, by its start; None without one."""
-    sessions = [json.loads(path.read_text(encoding="utf-8")) for path in Path(directory).glob("*.json")]
+    sessions = [read_json(path) for path in Path(directory).glob("*.json")]
     completed = [session for session in sessions if session["status"] == "completed"]
     return max(completed, key=lambda session: session["start"], default=None)
 

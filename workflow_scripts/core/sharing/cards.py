@@ -1,12 +1,12 @@
 """Cards in Hugging Face form: one of the data with everything, one for each adapter."""
 
-import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from workflow_scripts.core.code_digest import PROJECT_ROOT
 from workflow_scripts.core.errors import InputError
+from workflow_scripts.core.json_files import read_json
 
 TEMPLATES = PROJECT_ROOT / "resources/cards"
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -26,9 +26,9 @@ def size_category(count: int) -> str:
 
 def facts(results: Path, manifest: dict) -> dict:
     """What the cards say of a run, from its files."""
-    document = json.loads((results / "statistics/comparisons.json").read_text(encoding="utf-8"))
-    claim = json.loads((results / "gates/claim.json").read_text(encoding="utf-8"))
-    identity = json.loads((results / "base/model.json").read_text(encoding="utf-8"))
+    document = read_json(results / "statistics/comparisons.json")
+    claim = read_json(results / "gates/claim.json")
+    identity = read_json(results / "base/model.json")
     overall = [entry for entry in document["comparisons"] if entry["scope"] == "overall"]
     return {
         "base": identity.get("repo") or identity["label"],

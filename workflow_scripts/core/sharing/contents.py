@@ -1,6 +1,5 @@
 """What goes into the archive of a run, under which name; and what is left out, with its digest."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -9,6 +8,7 @@ from workflow_scripts.core.budget.dropping import RECORD
 from workflow_scripts.core.code_digest import PROJECT_ROOT
 from workflow_scripts.core.errors import InputError
 from workflow_scripts.core.hashing import sha256_file
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.manifests import Places
 from workflow_scripts.core.outputs import json_text
 from workflow_scripts.core.sharing.privacy import shared_session
@@ -78,7 +78,7 @@ def _tokenizer(contents: Contents, identity: dict, root: Path, base: Path | None
 def _sessions(contents: Contents, places: Places, inner: Places) -> list[dict]:
     """Adds the sessions without what tells of the machine's owner; returns them in order."""
     paths = sorted((Path(places.results) / "sessions").glob("*.json"))
-    sessions = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    sessions = [read_json(path) for path in paths]
     hosts = {}
     for path, session in zip(paths, sessions, strict=True):
         host = hosts.setdefault(session["machine"]["host"], f"host-{len(hosts) + 1}")
@@ -94,7 +94,7 @@ def gather(results: Path, with_adapters: bool) -> tuple[Contents, dict, list[dic
     contents = Contents()
     _run_files(contents, manifest, places, sources.inner, with_adapters)
     _given_files(contents, sources)
-    identity = json.loads((results / "base/model.json").read_text(encoding="utf-8"))
+    identity = read_json(results / "base/model.json")
     _tokenizer(contents, identity, results.resolve().parent, sources.base)
     sessions = _sessions(contents, places, sources.inner)
     contents.copied["LICENSE"] = PROJECT_ROOT / "LICENSE"

@@ -9,6 +9,7 @@ import numpy as np
 from workflow_scripts.core import calibration, critic_prior, hashing, prompts, schemas
 from workflow_scripts.core.critic import auc, find_threshold
 from workflow_scripts.core.engines import Generation
+from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.metrics import rate
 from workflow_scripts.core.sentinels import battery, observation, rates
 from workflow_scripts.core.verification import comparing
@@ -20,11 +21,6 @@ ROC, TRAINED, OUTCOMES = (
     "from its data and metrics",
     "from the outcomes in the file",
 )
-
-
-def read_json(path) -> dict:
-    """A JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def found_in(name: str, expected: dict, document: dict, check: str) -> list[Finding]:
