@@ -78,6 +78,8 @@ H100 = "gpus/h100-80gb"
         (f"{H100}/memory_gb", float("nan"), "memory_gb = nan"),
         (f"{H100}/memory_gb", ABSENT, "gpus.h100-80gb.memory_gb: give a number above 0"),
         (f"{H100}/name", "", "gpus.h100-80gb.name = ''"),
+        (f"{H100}/jobs_at_once", 0, "gpus.h100-80gb.jobs_at_once = 0: give a whole number of 1 or more"),
+        (f"{H100}/jobs_at_once", 1.5, "jobs_at_once = 1.5"),
         (f"{H100}/tokens_per_second/training", {"low": -1, "high": 5}, "tokens_per_second.training = "),
         (f"{H100}/tokens_per_second/training", {"low": 5, "high": 1}, "low is above high"),
         (

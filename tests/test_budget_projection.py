@@ -34,6 +34,16 @@ def test_a_stage_by_hand():
     assert set(cost.terms) == {"generated", "job_starts", "weight_loads"}
 
 
+@pytest.mark.parametrize(("at_once", "most"), [(1, 3), (2, 5), (4, 9), (16, 13)])
+def test_jobs_that_run_at_once_may_load_the_model_for_the_same_block(at_once, most):
+    """A pilot and twelve shards in two blocks: three loads, or more for those beside the first of a block."""
+    work = Work("made", "records", NOTHING, {}, jobs=3, loads=3, blocks=2, shards=12)
+    [cost] = project([work], RATES, Overheads(exactly(30), exactly(1), 10e9, at_once), 1.0)
+    started, loaded = (cost.terms[name] for name in ("job_starts", "weight_loads"))
+    assert (started.low, started.high) == pytest.approx((3 * 30 / 3600, most * 30 / 3600))
+    assert (loaded.low, loaded.high) == pytest.approx((3 * 10 / 3600, most * 10 / 3600))
+
+
 def test_a_slow_pilot_projects_what_it_would_cost():
     """43 records in 40 minutes: 15,000 would take 233 hours, $626 on an H100."""
     rate = measured_rate([Measurement("sft_data", exactly(43), 40 * 60, "pilot.jsonl")], NOTHING)

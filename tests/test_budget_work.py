@@ -62,7 +62,7 @@ def lengths(tmp_path_factory):
 
 @pytest.fixture
 def works(lengths):
-    sizes = sizes_of(SETTINGS, Range(0.4, 0.5), exactly(0.5), exactly(60))
+    sizes = sizes_of(SETTINGS, Range(0.4, 0.5), exactly(0.5), exactly(0.75), exactly(60))
     return {work.stage: work for work in plan_work(SETTINGS, sizes, lengths)}
 
 
@@ -101,12 +101,13 @@ def test_one_pool_of_candidates_serves_all_pair_sets(works, lengths):
     assert pairs.units == Range(1600, 2000) and pairs.jobs == 2 and pairs.loads == 4
     assert amount(pairs, "prompt_tokens") == lengths.completion_prompt * Range(400, 500)  # not times four
     assert amount(pairs, "generated_tokens") == Range(1600, 2000) * RESPONSE
+    assert amount(pairs, "judged_tokens") == lengths.judgement * Range(1200, 1500)  # equal ones once
     assert not [stage for stage in works if "pairs" in stage and stage != "pairs"]
 
 
 def test_sft_may_take_the_first_of_the_examples_and_pairs_come_from_all(works, lengths):
     capped = SETTINGS | {"sft": SETTINGS["sft"] | {"max_examples": 450}}
-    sizes = sizes_of(capped, Range(0.4, 0.5), exactly(0.5), exactly(60))
+    sizes = sizes_of(capped, Range(0.4, 0.5), exactly(0.5), exactly(0.75), exactly(60))
     stages = {work.stage: work for work in plan_work(capped, sizes, lengths)}
     assert amount(stages["sft"], "training_tokens") == Range(400, 450) * (2 * lengths.example.low)
     assert stages["pairs"] == works["pairs"] and stages["dpo"] == works["dpo"]
@@ -126,7 +127,7 @@ def test_trainings(works, lengths):
 def test_a_reference_that_is_not_precomputed_is_computed_each_epoch(lengths):
     settings = copy.deepcopy(SETTINGS)
     settings["dpo"]["variants"]["main"]["precompute_reference"] = False
-    sizes = sizes_of(settings, exactly(0.5), exactly(0.5), exactly(60))
+    sizes = sizes_of(settings, exactly(0.5), exactly(0.5), exactly(0.75), exactly(60))
     dpo = next(work for work in plan_work(settings, sizes, lengths) if work.stage == "dpo")
     assert amount(dpo, "reference_tokens") == amount(dpo, "training_tokens")
 
@@ -153,7 +154,7 @@ def test_what_a_variant_varies(changes, kind):
 
 
 def test_a_level_has_all_of_the_one_before(lengths):
-    sizes = sizes_of(SETTINGS, exactly(0.5), exactly(0.5), exactly(60))
+    sizes = sizes_of(SETTINGS, exactly(0.5), exactly(0.5), exactly(0.75), exactly(60))
     stages = [
         {work.stage for work in plan_work(SETTINGS, sizes, lengths, level)}
         for level in (BASELINE, WITH_SFT, CORE)

@@ -94,12 +94,20 @@ def training(
 
 
 def starts(attempts: Sequence[Attempt], rules: Sequence[str], overheads: Overheads) -> Factor | None:
-    """Everything in a job that is no work of its own: imports, loading, writing."""
+    """Everything in a job that is no work of its own: imports, loading, writing.
+
+    The stated start counts as one job more (credibility n / (n + 1) for n jobs; Buehlmann 1967, ASTIN
+    Bulletin 4:199): the first job of a kind compiles what it imports and finds nothing in memory, and the
+    next ones are quicker.
+    """
     found = finished(attempts, rules)
+    if not found:
+        return None
     loads = sum(2 if attempt.rule == "sample_candidates" else 1 for attempt in found)
     stated = len(found) * overheads.job_seconds.middle + loads * overheads.load_seconds.middle
     spare = sum(attempt.wall_seconds for attempt in found) - sum(_counted(found, name) for name in WORKING)
-    return _factor(spare, stated, len(found))
+    one_more = stated / len(found)
+    return _factor(spare + one_more, stated + one_more, len(found))
 
 
 def factors(
@@ -110,7 +118,8 @@ def factors(
     reference = 0.0
     if dpo:
         reference = dpo.terms["reference_tokens"].amount.middle / dpo.terms["training_tokens"].amount.middle
-    overheads, judgement = planner.overheads(), planner.lengths.judgement.middle
+    gpu = planner.catalogue.gpu(planner.budget.gpu)
+    overheads, judgement = planner.overheads(gpu), planner.lengths.judgement.middle
     found = {
         "sampling": writing(attempts, SAMPLING, rates),
         "answering": writing(attempts, ANSWERING, rates),
@@ -171,12 +180,13 @@ def calibrated(
     planner: Planner, works: Sequence[Work], found: Mapping[str, Factor | None], rates: Mapping
 ) -> list[StageCost]:
     """What the stages cost with what was measured."""
-    price = planner.price(planner.catalogue.gpu(planner.budget.gpu))
+    gpu = planner.catalogue.gpu(planner.budget.gpu)
+    price, overheads = planner.price(gpu), planner.overheads(gpu)
     return [
         project_stage(
             work,
             stage_rates(work, found, rates),
-            stage_overheads(work, found, planner.overheads()),
+            stage_overheads(work, found, overheads),
             price,
         )
         for work in works

@@ -30,7 +30,8 @@ class Rates:
 @dataclass(frozen=True)
 class Gpu:
     """One entry. `rates` is None where they are to be scaled from the reference GPU's. A `virtual` one stands
-    for no card that can be had: it is compared only where the configuration names it."""
+    for no card that can be had: it is compared only where the configuration names it. `jobs_at_once`: how
+    many jobs with a model run on it side by side."""
 
     id: str
     name: str
@@ -40,6 +41,7 @@ class Gpu:
     bf16_tflops: float
     rates: Rates | None
     virtual: bool = False
+    jobs_at_once: int = 1
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,13 @@ def _gpu(name: str, entry, parameters: float, file) -> Gpu:
         if "parameters" in entry["tokens_per_second"]:
             parameters = _number(entry["tokens_per_second"], "parameters", file, f"{field}.tokens_per_second")
         rates = _rates(entry["tokens_per_second"], parameters, file, f"{field}.tokens_per_second")
-    return Gpu(name, entry["name"], rates=rates, virtual=bool(entry.get("virtual")), **numbers)
+    at_once = entry.get("jobs_at_once", 1)
+    if isinstance(at_once, bool) or not isinstance(at_once, int) or at_once < 1:
+        raise InputError(
+            file=file, field=f"{field}.jobs_at_once", value=at_once, remedy="give a whole number of 1 or more"
+        )
+    virtual = bool(entry.get("virtual"))
+    return Gpu(name, entry["name"], rates=rates, virtual=virtual, jobs_at_once=at_once, **numbers)
 
 
 def load_catalogue(path) -> Catalogue:

@@ -7,7 +7,6 @@ from workflow_scripts.core.budget.projection import StageCost
 from workflow_scripts.core.budget.ranges import NOTHING, Range
 from workflow_scripts.core.budget.work import Work
 
-OVERHEADS = ("job_starts", "weight_loads", "without_model")
 ANSWERING = ("prompt_tokens", "generated_tokens")
 
 
@@ -121,12 +120,3 @@ def planned_jobs(work: Work, settings: dict) -> list[PlannedJob]:
     if work.optional:
         return _training(f"train_dpo {stage.removeprefix('dpo-')}", stage)
     return []
-
-
-def job_hours(works: Sequence[Work], costs: Sequence[StageCost], settings: dict) -> dict[str, dict]:
-    """{name: {"stage", "hours": Range}} of every GPU job of a plan."""
-    return {
-        job.name: {"stage": work.stage, "hours": job.hours(work, cost)}
-        for work, cost in zip(works, costs, strict=True)
-        for job in planned_jobs(work, settings)
-    }

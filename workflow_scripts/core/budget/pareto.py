@@ -27,9 +27,3 @@ def dominated_by(options: Mapping[str, Option]) -> dict[str, list[str]]:
         name: sorted(other for other, better in options.items() if dominates(better, option))
         for name, option in options.items()
     }
-
-
-def front(options: Mapping[str, Option]) -> list[str]:
-    """The Pareto front, cheapest first."""
-    beaten = dominated_by(options)
-    return sorted((name for name in options if not beaten[name]), key=lambda name: options[name].dollars.high)

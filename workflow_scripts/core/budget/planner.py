@@ -37,14 +37,17 @@ class Planner:
         """The stages of the configuration, or of another one like it, up to a level."""
         chosen = settings or self.settings
         budget = self.budget
-        sizes = sizes_of(chosen, budget.accepted, budget.paired, budget.analysis_seconds)
+        sizes = sizes_of(chosen, budget.accepted, budget.paired, budget.distinct, budget.analysis_seconds)
         return plan_work(chosen, sizes, self.lengths, level)
 
-    def overheads(self) -> Overheads:
-        """What jobs cost beside their work. Weights are read in 16 bits (32 where the run is in 32)."""
+    def overheads(self, gpu: Gpu) -> Overheads:
+        """What jobs cost on a GPU beside their work. Weights are read in 16 bits (32 where the run is)."""
         stored = "float32" if self.budget.generation_precision == "float32" else "bfloat16"
         return Overheads(
-            self.budget.job_seconds, self.budget.weights_gb_per_second, weight_bytes(self.shape, stored)
+            self.budget.job_seconds,
+            self.budget.weights_gb_per_second,
+            weight_bytes(self.shape, stored),
+            gpu.jobs_at_once,
         )
 
     def price(self, gpu: Gpu) -> float:
@@ -56,7 +59,7 @@ class Planner:
         """What the stages cost on a GPU."""
         rates = self.stated_rates(gpu)
         measured = self._carried_over(gpu, works) if self.measured_on else {}
-        return project(works, rates, self.overheads(), self.price(gpu), measured)
+        return project(works, rates, self.overheads(gpu), self.price(gpu), measured)
 
     def stated_rates(self, gpu: Gpu) -> dict[str, Throughput]:
         """Tokens a second by kind of work, as the catalogue states or implies them for this model."""
@@ -125,7 +128,7 @@ def with_measurements(planner: Planner, paths: Sequence) -> Planner:
     gpu = planner.catalogue.gpu(origin.get("gpu") or planner.budget.gpu)
     parameters = origin.get("parameters") or planner.shape.parameters
     smaller = parameters / planner.shape.parameters
-    overheads = planner.overheads()
+    overheads = planner.overheads(gpu)
     overheads = replace(overheads, weight_bytes=overheads.weight_bytes * smaller)
     measured = benchmarks.measured_throughputs(found, works, overheads)
     return replace(planner, measured=measured, measured_on=(gpu, parameters))

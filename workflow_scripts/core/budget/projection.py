@@ -16,11 +16,13 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class Overheads:
-    """What a job costs beside its work: `job_seconds` to start, and how fast its weights are read."""
+    """What a job costs beside its work: `job_seconds` to start, and how fast its weights are read; and how
+    many jobs run at once."""
 
     job_seconds: Range
     weights_gb_per_second: Range
     weight_bytes: float
+    jobs_at_once: int = 1
 
     @property
     def load_seconds(self) -> Range:
@@ -40,6 +42,12 @@ class StageCost:
     throughputs: dict[str, Throughput]
 
 
+def started_jobs(work: Work, jobs_at_once: int) -> Range:
+    """Jobs that load a model: one for each block, or as many as share a block because they run at once."""
+    sharing = min(work.shards - work.blocks, work.blocks * (jobs_at_once - 1))
+    return Range(work.jobs, work.jobs + sharing)
+
+
 def project_stage(
     work: Work, rates: Mapping[str, Throughput], overheads: Overheads, dollars_per_hour: float
 ) -> StageCost:
@@ -54,9 +62,11 @@ def project_stage(
         kinds = {name: name if name in rates else term.kind for name, term in work.terms.items()}
         terms = {name: term.amount / rates[kinds[name]].per_second for name, term in work.terms.items()}
         used = {kind: rates[kind] for kind in kinds.values()}
+    started = started_jobs(work, overheads.jobs_at_once)
+    loads_of_a_job = work.loads / work.jobs if work.jobs else 0
     seconds = terms | {
-        "job_starts": overheads.job_seconds * work.jobs,
-        "weight_loads": overheads.load_seconds * work.loads,
+        "job_starts": overheads.job_seconds * started,
+        "weight_loads": overheads.load_seconds * started * loads_of_a_job,
         "without_model": work.fixed_seconds,
     }
     hours = {name: value / HOUR for name, value in seconds.items() if value.high > 0}

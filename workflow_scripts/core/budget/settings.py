@@ -23,6 +23,7 @@ class BudgetSettings:
     estimates: dict
     accepted: Range
     paired: Range
+    distinct: Range
     job_seconds: Range
     weights_gb_per_second: Range
     analysis_seconds: Range
@@ -71,6 +72,7 @@ def read_budget(budget: dict) -> BudgetSettings:
         },
         accepted=_share(estimates["accepted"], "estimates.accepted"),
         paired=_share(estimates["paired"], "estimates.paired"),
+        distinct=_share(estimates["distinct"], "estimates.distinct"),
         job_seconds=read(overheads, "overheads", "job_seconds"),
         weights_gb_per_second=read(overheads, "overheads", "weights_gb_per_second"),
         analysis_seconds=read(overheads, "overheads", "analysis_seconds"),

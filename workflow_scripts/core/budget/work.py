@@ -28,7 +28,8 @@ class Term:
 class Work:
     """One stage's work. `loads` counts how often weights are read or written, `fixed_seconds` what takes time
     whatever the GPU; `optional` is the kind of optional work it is, or None; `measured_as` is another stage
-    whose measured rate serves for this one."""
+    whose measured rate serves for this one. The jobs of a stage in `shards` load the model once for each of
+    `blocks`, or more often where several run at once."""
 
     stage: str
     unit: str
@@ -39,6 +40,8 @@ class Work:
     optional: str | None = None
     fixed_seconds: Range = NOTHING
     measured_as: str | None = None
+    blocks: int = 0
+    shards: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,20 +51,25 @@ class Sizes:
     records: int
     examples: Range
     candidates_per_example: int
+    distinct_candidates: Range
     pairs: Range
     test: int
     dev: int
     analysis_seconds: Range
 
 
-def sizes_of(settings: dict, accepted: Range, paired: Range, analysis_seconds: Range) -> Sizes:
-    """`accepted`: the share of records that become examples; `paired`: of examples that give a pair."""
+def sizes_of(
+    settings: dict, accepted: Range, paired: Range, distinct: Range, analysis_seconds: Range
+) -> Sizes:
+    """`accepted`: the share of records that become examples; `paired`: of examples that give a pair;
+    `distinct`: of an example's candidates that no other one equals, which are those that are judged."""
     records = settings["generation"]["shards"] * settings["generation"]["shard_size"]
     examples = accepted * records
     return Sizes(
         records=records,
         examples=examples,
         candidates_per_example=settings["preferences"]["candidates"],
+        distinct_candidates=examples * settings["preferences"]["candidates"] * distinct,
         pairs=examples * paired,
         test=settings["test_set"]["sizes"]["test"],
         dev=settings["test_set"]["sizes"]["dev"],
@@ -69,8 +77,8 @@ def sizes_of(settings: dict, accepted: Range, paired: Range, analysis_seconds: R
     )
 
 
-def loading_jobs(stage: dict) -> int:
-    """The jobs of a stage in shards that load a model: one for each block of `shards_per_load` shards."""
+def blocks_of(stage: dict) -> int:
+    """The blocks of `shards_per_load` shards of a stage: one job of each loads a model."""
     return ceil(stage["shards"] / stage.get("shards_per_load", 1))
 
 
@@ -104,13 +112,16 @@ def baseline_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
 def sft_data_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
     """Pilot and shards: an instruction and an answer for each record, judged by the base."""
     records = settings["generation"]["pilot_size"] + sizes.records
-    jobs = 1 + loading_jobs(settings["generation"])
+    blocks, shards = blocks_of(settings["generation"]), settings["generation"]["shards"]
+    jobs = 1 + blocks
     terms = {
         "prompt_tokens": Term((lengths.list_prompt + lengths.answer_prompt) * records, "prefill"),
         "generated_tokens": Term((lengths.instruction + lengths.response) * records, "decode"),
         "judged_tokens": Term(lengths.judgement * records, "prefill"),
     }
-    return Work("sft_data", "records", exactly(records), terms, jobs=jobs, loads=jobs)
+    return Work(
+        "sft_data", "records", exactly(records), terms, jobs, loads=jobs, blocks=blocks, shards=shards
+    )
 
 
 def sft_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
@@ -133,15 +144,18 @@ def control_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
 
 
 def pairs_work(settings: dict, sizes: Sizes, lengths: Lengths) -> Work:
-    """One pool of candidates for all pair sets: a prompt's candidates share its cache; each is judged."""
-    jobs = loading_jobs(settings["preferences"])
+    """One pool of candidates for all pair sets: a prompt's candidates share its cache; equal ones are judged
+    once."""
+    blocks, shards = blocks_of(settings["preferences"]), settings["preferences"]["shards"]
     candidates = sizes.examples * sizes.candidates_per_example
     terms = {
         "prompt_tokens": Term(lengths.completion_prompt * sizes.examples, "prefill"),
         "generated_tokens": Term(lengths.response * candidates, "decode"),
-        "judged_tokens": Term(lengths.judgement * candidates, "prefill"),
+        "judged_tokens": Term(lengths.judgement * sizes.distinct_candidates, "prefill"),
     }
-    return Work("pairs", "candidates", candidates, terms, jobs=jobs, loads=2 * jobs)
+    return Work(
+        "pairs", "candidates", candidates, terms, blocks, loads=2 * blocks, blocks=blocks, shards=shards
+    )
 
 
 def dpo_work(name: str, variant: dict, sizes: Sizes, lengths: Lengths) -> Work:
