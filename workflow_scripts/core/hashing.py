@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 READ_BYTES = 16 * 2**20
@@ -42,10 +42,15 @@ def sha256_tree(directory, advance: Callable[[int], None] | None = None) -> dict
     return {path.relative_to(directory).as_posix(): sha256_file(path, advance) for path in files}
 
 
+def weights_digest(files: Mapping[str, str]) -> str:
+    """One digest for the `*.safetensors` files among {name: SHA-256}: over canonical JSON of these alone."""
+    weights = {name: digest for name, digest in files.items() if name.endswith(".safetensors")}
+    return sha256_text(canonical_json(weights))
+
+
 def sha256_weights(directory) -> str:
-    """One digest for all `*.safetensors` files of a directory: over canonical JSON of {name: SHA-256}."""
-    files = sorted(Path(directory).glob("*.safetensors"))
-    return sha256_text(canonical_json({path.name: sha256_file(path) for path in files}))
+    """`weights_digest` of the files in a directory."""
+    return weights_digest({path.name: sha256_file(path) for path in Path(directory).glob("*.safetensors")})
 
 
 def token_ids_sha256(ids: Sequence[int]) -> str:

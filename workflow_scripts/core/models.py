@@ -16,6 +16,7 @@ from workflow_scripts.core.hashing import (
     sha256_file,
     sha256_text,
     token_ids_sha256,
+    weights_digest,
 )
 from workflow_scripts.core.json_files import read_json
 from workflow_scripts.core.model_files import check_weights, inspect_base, loaded_files
@@ -113,7 +114,6 @@ def identify_base(settings: dict) -> dict:
     loaded = loaded_files(directory)
     counter = progress.of_files(loaded, f"digests of {label}")
     files = {path.name: sha256_file(path, counter.advance) for path in loaded}
-    weights = {name: digest for name, digest in files.items() if name.endswith(".safetensors")}
     tokenizer_files = {path: files[path] for path in TOKENIZER_FILES if path in files}
     return {
         "label": label,
@@ -123,7 +123,7 @@ def identify_base(settings: dict) -> dict:
         "accept_chat_template": accepted,
         "parameters": count_parameters(directory),
         "files": files,
-        "weights_sha256": sha256_text(canonical_json(weights)),
+        "weights_sha256": weights_digest(files),
         "tokenizer_sha256": sha256_text(canonical_json(tokenizer_files)),
         "tokenizer_probe_sha256": check_tokenizer(directory),
     }

@@ -138,12 +138,10 @@ def check_base(job: Job, name: str, path: str, tokenizer) -> list[Finding]:
     """The base's identity: its digests of tokenizer and weights follow from its list of files."""
     identity = read_json(path)
     base = json.loads(job.options["settings"][0])["base_model"]
-    files = identity["files"]
-    weights = {file: digest for file, digest in sorted(files.items()) if file.endswith(".safetensors")}
     expected = {
         "repo" if base["repo"] else "path": base["repo"] or base["path"],
         "revision": base["revision"],
-        "weights_sha256": hashing.sha256_text(hashing.canonical_json(weights)),
+        "weights_sha256": hashing.weights_digest(identity["files"]),
     }
     return found_in(name, expected, identity, "from its list of files and the configuration")
 
