@@ -21,9 +21,8 @@ from workflow_scripts.core.prompts import Template, encode, encode_all, render
 
 LABELS = ("A", "B")
 VARIANTS = (" {}", "{}")
-DECIMALS = (
-    3  # a margin is stated to a thousandth of a nat: finer digits depend on the batch it was computed in
-)
+# A margin is stated to a thousandth of a nat: finer digits depend on the batch that it was computed in.
+DECIMALS = 3
 DIGITS = 6  # after priors are taken off, whose weighted mean may have more than DECIMALS
 
 
