@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 H100 = "NVIDIA H100 80GB HBM3"
-GIBIBYTE = 2**30
 
 
 def write_command(directory: Path, name: str, script: str) -> Path:

@@ -4,7 +4,7 @@
 discordance.
 """
 
-from math import ceil, sqrt
+from math import sqrt
 
 from scipy.stats import norm
 from scipy.stats import t as student
@@ -19,13 +19,6 @@ def power(n: int, discordance: float, difference: float, alpha: float = 0.05) ->
     if spread == 0:
         return float(distance > 0)
     return float(norm.cdf(distance / spread))
-
-
-def sample_size(discordance: float, difference: float, alpha: float = 0.05, wanted_power: float = 0.8) -> int:
-    """Items needed to find a lift (not 0) with the wanted power: Connor's formula, rounded up."""
-    z_alpha, z_beta = normal_quantile(alpha), float(norm.ppf(wanted_power))
-    root = z_alpha * sqrt(discordance) + z_beta * sqrt(discordance - difference**2)
-    return ceil((root / difference) ** 2)
 
 
 def minimum_detectable_effect(

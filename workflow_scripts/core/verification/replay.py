@@ -28,7 +28,7 @@ from workflow_scripts.core.verification import comparing
 from workflow_scripts.core.verification.findings import Finding
 from workflow_scripts.core.verification.jobs import Job
 
-PROMPTS, VERDICTS = "prompt and answer gone through again", "what follows from the verdict"
+PROMPTS = "prompt and answer gone through again"
 
 
 class RecordedEngine:
