@@ -1,4 +1,4 @@
-"""Runs a command where nothing can be reached, and records every attempt to reach something all the same.
+"""Runs a command where nothing can be reached, and records every attempt (TCP, UDP) all the same.
 
 In a network namespace of its own, every address leads to the loopback device, where nobody listens: an
 attempt fails at once, and the kernel shows its packets, whatever language made it. A question to a name

@@ -1,4 +1,4 @@
-"""A generation, both trainings and their merges on tiny models, one after another, as one command:
+"""A generation, both trainings and the merge between them on tiny models, as one command:
 
 python -m tests.whole_stages DIRECTORY [generation] [sft] [dpo]
 """
