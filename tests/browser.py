@@ -9,6 +9,7 @@ Tests that use it are integration tests. It drives the Chromium or Chrome of the
 where there is none.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -22,6 +23,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+# Whoever installs packages locks it first (as tests/slurm/install.sh does): apt-get itself does not wait.
+PACKAGE_LISTS = Path("/var/lib/apt/lists")
 DESKTOP, PHONE = 1280, 390
 HEIGHTS = {DESKTOP: 900, PHONE: 844}
 # Every look-up of a name fails, whatever a page asks for; the sandbox is refused to root.
@@ -51,20 +54,31 @@ def find_program() -> str | None:
     return named or next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
-def _installed_program() -> str | None:
-    """Installs the system's Chromium, or else Playwright's own, which that finds itself (None)."""
+def _install_program() -> None:
+    """Installs the system's Chromium, or else Playwright's own, which that finds itself."""
     if os.geteuid() == 0 and shutil.which("apt-get"):
         for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
             subprocess.run(["apt-get", "-qq", *command], check=False, capture_output=True)
     if find_program() is None:
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
-    return find_program()
+
+
+def _program() -> str | None:
+    """The machine's browser, installed where it is missing; one process at a time looks and installs."""
+    if not PACKAGE_LISTS.is_dir():
+        return find_program() or _install_program() or find_program()
+    lock = os.open(PACKAGE_LISTS, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return find_program() or _install_program() or find_program()
+    finally:
+        os.close(lock)
 
 
 @contextmanager
 def running() -> Iterator[Browser]:
     """A started headless browser."""
-    program = find_program() or _installed_program()
+    program = _program()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         try:
