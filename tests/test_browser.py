@@ -1,4 +1,4 @@
-"""The browser that tests use is installed by one process at a time: apt-get fails where another is at work."""
+"""The browser of the tests is installed by one process at a time: apt-get fails where another is at work."""
 
 import fcntl
 import os
