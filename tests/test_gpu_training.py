@@ -6,6 +6,7 @@ import pytest
 
 from tests import test_qlora as qlora
 from tests import tiny_models, training_files
+from tests.power_cut import power_cut
 from workflow_scripts.core import gpu_memory, schemas
 from workflow_scripts.core.memory import training as memory_model
 from workflow_scripts.core.memory.shapes import read_shape
@@ -69,23 +70,10 @@ def test_the_merged_model_answers_as_trained(directory):
 
 
 @pytest.mark.parametrize("quantization", ["nf4", "int8"])
-def test_a_cut_off_training_goes_on_as_if_it_had_not_been(directory, quantization, monkeypatch):
-    from workflow_scripts.core import training_callbacks
-
-    class PowerCut(Exception):
-        pass
-
-    original = training_callbacks.ProgressLines.on_log
-
-    def cut(self, args, state, control, **kwargs):
-        original(self, args, state, control, **kwargs)
-        if state.global_step == 5:
-            raise PowerCut
-
+def test_a_cut_off_training_goes_on_as_if_it_had_not_been(directory, quantization):
     settings = {**qlora.SFT, "quantization": quantization, "checkpoint_steps": 2}
     qlora.train(directory, f"{quantization}-whole", settings, "base")
-    with monkeypatch.context() as patch, pytest.raises(PowerCut):
-        patch.setattr(training_callbacks.ProgressLines, "on_log", cut)
+    with power_cut(5):
         qlora.train(directory, f"{quantization}-cut", settings, "base")
     qlora.train(directory, f"{quantization}-cut", settings, "base")
     whole, resumed = losses(directory / f"{quantization}-whole"), losses(directory / f"{quantization}-cut")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import tiny_models, training_files
+from tests.power_cut import power_cut
 from workflow_scripts import merge_adapter, train_dpo, train_sft
 from workflow_scripts.core import hashing
 
@@ -134,26 +135,11 @@ def test_dpo_on_nf4_starts_at_its_reference_and_widens_the_margin(trained):
 
 @SLOWER
 @pytest.mark.parametrize(("name", "settings", "model"), [("sft", SFT, "base"), ("dpo", DPO, "sft-merged")])
-def test_a_training_that_was_cut_off_ends_in_the_same_bytes(
-    trained, name, settings, model, monkeypatch, capsys
-):
-    from workflow_scripts.core import training_callbacks
-
-    class PowerCut(Exception):
-        pass
-
-    original = training_callbacks.ProgressLines.on_log
-
-    def cut(self, args, state, control, **kwargs):
-        original(self, args, state, control, **kwargs)
-        if state.global_step == 5:
-            raise PowerCut
-
+def test_a_training_that_was_cut_off_ends_in_the_same_bytes(trained, name, settings, model, capsys):
     lora = {**LORA, "dropout": 0.1} if name == "sft" else LORA
     settings = {**settings, "checkpoint_steps": 2, "lora": lora}
     train(trained, f"{name}-whole", settings, model)
-    with monkeypatch.context() as patch, pytest.raises(PowerCut):
-        patch.setattr(training_callbacks.ProgressLines, "on_log", cut)
+    with power_cut(5):
         train(trained, f"{name}-cut", settings, model)
     train(trained, f"{name}-cut", settings, model)
     assert "goes on after step 4" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import tiny_models, training_files
+from tests.power_cut import power_cut
 from workflow_scripts import merge_adapter, train_dpo, train_sft
 from workflow_scripts.core import engines, hashing, prompts, schemas
 from workflow_scripts.core import training as training_core
@@ -292,30 +293,6 @@ def test_training_stops_when_dev_success_stays_and_keeps_the_best_epoch(trained)
     assert result["steps"] == 5 * len(success) and result["planned_steps"] == 30
 
 
-class _PowerCut(Exception):
-    pass
-
-
-def _stop_after(monkeypatch, step: int, where: str) -> None:
-    """Make the next training raise at a step: in the log of it, or at the end of its epoch before or after
-    dev."""
-    from workflow_scripts.core import training_callbacks
-
-    kind = training_callbacks.DevSuccess if "epoch" in where else training_callbacks.ProgressLines
-    name = "on_epoch_end" if "epoch" in where else "on_log"
-    original = getattr(kind, name)
-
-    def stop(self, args, state, control, **kwargs):
-        if where != "before epoch's dev":
-            original(self, args, state, control, **kwargs)
-        if state.global_step == step:
-            raise _PowerCut
-        if where == "before epoch's dev":
-            original(self, args, state, control, **kwargs)
-
-    monkeypatch.setattr(kind, name, stop)
-
-
 @pytest.fixture(scope="module")
 def uninterrupted(trained) -> dict:
     sft(trained, "whole", RESUMED)
@@ -332,12 +309,9 @@ def uninterrupted(trained) -> dict:
         (12, "after epoch's dev"),
     ],
 )
-def test_resumed_training_is_bitwise_the_uninterrupted_one(
-    trained, uninterrupted, step, where, monkeypatch, capsys
-):
+def test_resumed_training_is_bitwise_the_uninterrupted_one(trained, uninterrupted, step, where, capsys):
     name = f"resumed-{step}-{where.split()[0]}"
-    with monkeypatch.context() as patch, pytest.raises(_PowerCut):
-        _stop_after(patch, step, where)
+    with power_cut(step, where):
         sft(trained, name, RESUMED)
     assert [path.name for path in (trained / name).iterdir()] == [".state"]
     sft(trained, name, RESUMED)
@@ -361,20 +335,18 @@ def test_only_outputs_are_made_again_when_training_itself_was_over(
     assert digests(trained / "unwritten") == uninterrupted
 
 
-def test_changed_settings_or_inputs_do_not_resume(trained, monkeypatch, capsys):
-    with monkeypatch.context() as patch, pytest.raises(_PowerCut):
-        _stop_after(patch, 5, "step")
+def test_changed_settings_or_inputs_do_not_resume(trained, capsys):
+    with power_cut(5):
         sft(trained, "changed", RESUMED)
     sft(trained, "changed", {**RESUMED, "learning_rate": 9e-3})
     assert "goes on after step" not in capsys.readouterr().err
     assert not (trained / "changed" / ".state").exists()
 
 
-def test_resumed_dpo_is_bitwise_the_uninterrupted_one(trained, monkeypatch):
+def test_resumed_dpo_is_bitwise_the_uninterrupted_one(trained):
     settings = {**DPO, "checkpoint_steps": 2}
     dpo(trained, "dpo-whole", settings)
-    with monkeypatch.context() as patch, pytest.raises(_PowerCut):
-        _stop_after(patch, 5, "step")
+    with power_cut(5):
         dpo(trained, "dpo-resumed", settings)
     dpo(trained, "dpo-resumed", settings)
     assert digests(trained / "dpo-resumed") == digests(trained / "dpo-whole")
