@@ -1,12 +1,12 @@
 """The GPU catalogue: what is stated, what is scaled, and what is refused."""
 
-import copy
 from pathlib import Path
 
 import pytest
 import yaml
 from budget_files import CATALOGUE
 
+from tests.changed_field import LEFT_OUT, with_field
 from workflow_scripts.core.budget.catalogue import load_catalogue
 from workflow_scripts.core.budget.throughput import KINDS, throughput_of, throughputs_of
 from workflow_scripts.core.errors import InputError
@@ -14,7 +14,6 @@ from workflow_scripts.core.errors import InputError
 CONTENT = yaml.safe_load(Path(CATALOGUE).read_text())
 SHIPPED = load_catalogue(CATALOGUE)
 SIZE = SHIPPED.shape.parameters
-ABSENT = object()
 
 
 def test_the_reference_gpu_is_as_it_is_stated():
@@ -51,17 +50,8 @@ def test_a_virtual_entry_is_compared_only_where_it_is_configured():
 
 
 def catalogue_with(tmp_path, field, value):
-    content = copy.deepcopy(CONTENT)
-    *parents, last = field.split("/")
-    place = content
-    for name in parents:
-        place = place[name]
-    if value is ABSENT:
-        del place[last]
-    else:
-        place[last] = value
     path = tmp_path / "gpus.yaml"
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(yaml.safe_dump(with_field(CONTENT, field, value)))
     return path
 
 
@@ -76,7 +66,7 @@ H100 = "gpus/h100-80gb"
         (f"{H100}/dollars_per_hour", "2.69", "dollars_per_hour = '2.69'"),
         (f"{H100}/dollars_per_hour", True, "dollars_per_hour = True"),
         (f"{H100}/memory_gb", float("nan"), "memory_gb = nan"),
-        (f"{H100}/memory_gb", ABSENT, "gpus.h100-80gb.memory_gb: give a number above 0"),
+        (f"{H100}/memory_gb", LEFT_OUT, "gpus.h100-80gb.memory_gb: give a number above 0"),
         (f"{H100}/name", "", "gpus.h100-80gb.name = ''"),
         (f"{H100}/jobs_at_once", 0, "gpus.h100-80gb.jobs_at_once = 0: give a whole number of 1 or more"),
         (f"{H100}/jobs_at_once", 1.5, "jobs_at_once = 1.5"),

@@ -1,6 +1,5 @@
 """The configuration that ships is accepted; each kind of mistake is refused with field, value and remedy."""
 
-import copy
 import re
 import shutil
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.changed_field import LEFT_OUT, with_field
 from workflow_scripts.core import config_validation
 from workflow_scripts.core.config_validation import check_config
 from workflow_scripts.core.edits import ACTIONS
@@ -15,7 +15,6 @@ from workflow_scripts.core.errors import InputError
 
 SCHEMA = yaml.safe_load(Path(config_validation.SCHEMA).read_text())
 CONFIG = yaml.safe_load(Path("config/config.yaml").read_text())
-LEFT_OUT = object()
 
 
 @pytest.fixture
@@ -33,17 +32,8 @@ def project(tmp_path):
 
 
 def changed(field, value):
-    """The shipped configuration with one field changed; `field` is a path with slashes."""
-    config = copy.deepcopy(CONFIG)
-    *parents, last = field.split("/")
-    place = config
-    for name in parents:
-        place = place[name]
-    if value is LEFT_OUT:
-        del place[last]
-    else:
-        place[last] = value
-    return config
+    """The shipped configuration with one field changed."""
+    return with_field(CONFIG, field, value)
 
 
 def refusal(config, root):
