@@ -4,11 +4,10 @@ import json
 import random
 from pathlib import Path
 
-import report_run_evidence as evidence
-from attempt_files import write_attempt, write_gate
-from report_run_costs import cost_arguments, page_settings, write_costs
-from report_run_data import record, write_calibration, write_pairs, write_records, write_training
-
+from tests import report_run_evidence as evidence
+from tests.attempt_files import write_attempt, write_gate
+from tests.report_run_costs import cost_arguments, page_settings, write_costs
+from tests.report_run_data import record, write_calibration, write_pairs, write_records, write_training
 from workflow_scripts import (
     audit_pairs,
     automation,

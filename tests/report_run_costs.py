@@ -3,9 +3,8 @@
 import json
 from pathlib import Path
 
-from attempt_files import write_attempt
-from budget_files import make_plan, shipped
-
+from tests.attempt_files import write_attempt
+from tests.budget_files import make_plan, shipped
 from workflow_scripts import cost_ledger, cost_page
 from workflow_scripts.core.hashing import sha256_text
 from workflow_scripts.core.outputs import write_json

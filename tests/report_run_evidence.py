@@ -5,8 +5,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from evaluation_files import write_repeat
-
+from tests.evaluation_files import write_repeat
 from workflow_scripts import deduplicate, dev_lift, gate_error_rates, preregister
 from workflow_scripts.core import schemas, task_audit
 from workflow_scripts.core.outputs import write_json

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from budget_files import CATALOGUE
 
+from tests.budget_files import CATALOGUE
 from tests.changed_field import LEFT_OUT, with_field
 from workflow_scripts.core.budget.catalogue import load_catalogue
 from workflow_scripts.core.budget.throughput import KINDS, throughput_of, throughputs_of

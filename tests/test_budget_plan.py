@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from budget_files import CATALOGUE, REFERENCE, make_plan, merged, shipped, write_benchmark
 
+from tests.budget_files import CATALOGUE, REFERENCE, make_plan, merged, shipped, write_benchmark
 from workflow_scripts import plan_page
 from workflow_scripts.core.config_validation import check_config
 from workflow_scripts.core.errors import InputError

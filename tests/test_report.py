@@ -7,8 +7,8 @@ from collections import Counter
 from html.parser import HTMLParser
 
 import pytest
-from report_run import PRIMARY, RATES, ROOT, make_report, make_run
 
+from tests.report_run import PRIMARY, RATES, ROOT, make_report, make_run
 from workflow_scripts import report_figures
 from workflow_scripts.core.figures import FIGURES
 from workflow_scripts.core.report_columns import TABLES, read_table

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from report_run import make_report, make_run
+
+from tests.report_run import make_report, make_run
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 

@@ -4,9 +4,9 @@ import json
 import re
 
 import pytest
-from number_walk import assert_listed, leaves
-from report_run import METRICS, make_amended_run, make_report, make_run
 
+from tests.number_walk import assert_listed, leaves
+from tests.report_run import METRICS, make_amended_run, make_report, make_run
 from workflow_scripts.core.figures import FIGURES
 from workflow_scripts.core.report_columns import TABLES, read_table
 from workflow_scripts.core.report_descriptions import describe

@@ -4,9 +4,9 @@ import json
 import re
 
 import pytest
-from number_walk import assert_listed
-from page_numbers import assert_sourced, sources
 
+from tests.number_walk import assert_listed
+from tests.page_numbers import assert_sourced, sources
 from workflow_scripts.core.figures import FIGURES
 from workflow_scripts.core.report_columns import TABLES, read_table
 from workflow_scripts.core.report_descriptions import describe

@@ -4,10 +4,10 @@ import re
 import shutil
 
 import pytest
-from report_run import make_report, make_run
 
 from tests import browser
 from tests.conftest import run_snakemake
+from tests.report_run import make_report, make_run
 from workflow_scripts.core.report_columns import read_table, write_table
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]

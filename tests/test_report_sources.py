@@ -5,10 +5,10 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from page_numbers import Results, assert_sourced, shows, sources, walk
-from report_run import make_amended_run, make_report
-from report_run_costs import made_by, make_cost_page
 
+from tests.page_numbers import Results, assert_sourced, shows, sources, walk
+from tests.report_run import make_amended_run, make_report
+from tests.report_run_costs import made_by, make_cost_page
 from workflow_scripts.core import report_page, report_sources
 from workflow_scripts.core.budget.tables import amount
 from workflow_scripts.core.report_columns import TABLES
