@@ -103,7 +103,9 @@ def encode(tokenizer, text: str) -> list[int]:
 
 def encode_all(tokenizer, texts: list[str]) -> list[list[int]]:
     """Token ids of many texts (one call of the tokenizer), without any special token added."""
-    return tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    if not texts:
+        return []
+    return tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
 
 
 def special_token_ids(tokenizer) -> set[int]:

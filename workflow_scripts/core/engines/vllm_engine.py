@@ -120,11 +120,10 @@ class VllmEngine:
             "stop": list(sampling.stop),
             "stop_token_ids": sorted(self.end_tokens),
             "detokenize": bool(sampling.stop),
+            "skip_clone": True,  # vLLM copies the parameters of each request in depth; these are its own
         }
-        if sampling.temperature == 0:
-            parameters = [SamplingParams(**common)] * len(prompts)
-        else:
-            parameters = [SamplingParams(seed=seed, **common) for seed in seeds]
+        drawn = sampling.temperature > 0
+        parameters = [SamplingParams(seed=seed if drawn else None, **common) for seed in seeds]
         return [self._generation(output, sampling) for output in self._run(prompts, parameters, progress)]
 
     def choice_logprobs(
@@ -136,9 +135,10 @@ class VllmEngine:
         self.audit.check(prompts)
         check_room(prompts, 1, self.limit)
         wanted = sorted(set(choices))
-        parameters = SamplingParams(max_tokens=1, temperature=0.0, logprob_token_ids=wanted, detokenize=False)
+        common = {"max_tokens": 1, "temperature": 0.0, "detokenize": False, "skip_clone": True}
+        parameters = [SamplingParams(logprob_token_ids=wanted, **common) for _ in prompts]
         result = np.empty((len(prompts), len(choices)))
-        for row, output in enumerate(self._run(prompts, [parameters] * len(prompts), progress)):
+        for row, output in enumerate(self._run(prompts, parameters, progress)):
             (found,) = output.logprobs
             result[row] = [found[token].logprob for token in choices]
         return result
