@@ -38,9 +38,19 @@ wildcard_constraints:
     moment="pilot|sft",
 
 
-code_digest = cache(code.code_digest)
-environment_digest = cache(code.environment_digest)
+digest_of_code = cache(code.code_digest)
+digest_of_environment = cache(code.environment_digest)
 PRIMARY_VARIANT = config["statistics"]["primary"]["candidate"].removeprefix("dpo-")
+
+
+def code_digest(module):
+    """A parameter: the digest of a module's code, taken for jobs alone, as a job on a cluster starts Snakemake twice more."""
+    return lambda wildcards: digest_of_code(module)
+
+
+def environment_digest(file):
+    """A parameter: the digest of a conda environment, likewise."""
+    return lambda wildcards: digest_of_environment(file)
 
 
 def settings(*keys):

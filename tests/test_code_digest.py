@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import copy_sources, run_snakemake
 from workflow_scripts.core.code_digest import code_digest, environment_digest, imported_names, imports_of
 from workflow_scripts.core.errors import InputError
 
@@ -78,6 +79,16 @@ def test_a_file_that_many_modules_import_is_parsed_once_until_it_changes(project
         "workflow_scripts/train.py",
     ]
     assert parsed.count("prompts.py") == 2
+
+
+def test_a_start_of_snakemake_takes_the_digests_of_its_jobs_alone(tmp_path):
+    """A job on a cluster is two more starts, each for that job."""
+    module = copy_sources(tmp_path) / "workflow_scripts/train_dpo.py"
+    module.write_text(module.read_text() + "\n\n__import__('nothing that a digest could follow')\n")
+    other = run_snakemake(tmp_path, "--dry-run", "--", "results/base/model.json")
+    assert other.returncode == 0 and "base_model" in other.stdout, other.stdout
+    own = run_snakemake(tmp_path, "--dry-run", "--", "results/models/dpo/main/adapter_model.safetensors")
+    assert own.returncode != 0 and "import it by an import statement" in own.stdout
 
 
 def test_a_missing_module_is_refused(project):

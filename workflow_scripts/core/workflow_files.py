@@ -64,9 +64,9 @@ def rules_behind(workflow, target: str) -> list[str]:
 
 
 def digests(workflow, parameter: str) -> dict[str, str]:
-    """{rule: digest} of a parameter that is a plain text, such as `code`, for every rule that has it."""
+    """{rule: digest} of a parameter that is one for all its jobs, such as `code`, where a rule has it."""
     found = {each.name: each.params.get(parameter) for each in workflow.rules}
-    return {name: value for name, value in found.items() if isinstance(value, str)}
+    return {name: digest(None) for name, digest in found.items() if digest}
 
 
 def modules(workflow) -> dict[str, str]:
