@@ -149,20 +149,24 @@ performance: $(INSTALLED)  ## write docs/performance.md from the last run's benc
 demo-base: $(INSTALLED)  ## pretrain the embedded base again (minutes; not part of the demo)
 	@snakemake --snakefile rules/demo_base.smk --profile $(PROFILE) $(if $(CORES),--cores $(CORES)) $(ARGS)
 
-test: lint  ## check the style and run the tests
-	@$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+# One process for each of two cores; the files in the order of tests/conftest.py, each in one process.
+PYTEST := $(VENV)/bin/python -m pytest
+IN_TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-integration: $(INSTALLED_DEV)  ## the slower tests with real parts, make demo in a fresh clone among them
-	@$(VENV)/bin/python -m pytest -m integration $(ARGS)
+test: lint  ## check the style and run the tests
+	@$(PYTEST) $(IN_TWO) $(ARGS)
+
+test-integration: $(INSTALLED_SLURM)  ## the slower tests with real parts: make demo in a fresh clone, the conda environments and more
+	@$(PYTEST) -m integration $(IN_TWO) $(ARGS)
 
 test-gpu: $(INSTALLED_DEV)  ## run the tests that need a CUDA device; without one they are skipped, with the reason
-	@$(VENV)/bin/python -m pytest -m gpu -rs $(ARGS)
+	@$(PYTEST) -m gpu $(ARGS)
 
-test-deployment: $(INSTALLED_DEV)  ## deploy the conda environments from a local channel and run the workflow in them (many minutes)
-	@$(VENV)/bin/python -m pytest -m deployment $(ARGS)
+test-deployment: $(INSTALLED_DEV)  ## of the slower tests, those that deploy the conda environments and run the workflow in them
+	@$(PYTEST) -m integration tests/test_conda_deployment.py $(ARGS)
 
 test-slurm: $(INSTALLED_SLURM)  ## run the workflow on a real Slurm with two emulated nodes (root, Debian or Ubuntu)
-	@$(VENV)/bin/python -m pytest -m slurm $(ARGS)
+	@$(PYTEST) -m slurm $(ARGS)
 
 lint: $(INSTALLED_DEV)  ## check the style of Python and Snakemake files
 	@ruff check .

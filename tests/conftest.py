@@ -14,6 +14,7 @@ from tests.planted_secrets import SECRETS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TINY = "tests/configs/tiny.yaml"
+LONGEST = ("test_make_demo.py", "test_conda_deployment.py", "test_slurm_cluster.py")
 
 
 def copy_sources(target: Path) -> Path:
@@ -60,10 +61,16 @@ def pytest_configure(config):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """One file that needs the finished run comes first, so that one worker makes it; the others come last."""
-    needy = list(dict.fromkeys(item.path for item in items if "finished_run" in item.fixturenames))
-    turn = dict.fromkeys(needy[:1], 0) | dict.fromkeys(needy[1:], 2)
-    items.sort(key=lambda item: turn.get(item.path, 1))
+    """The files that take longest come first, or else one that needs the finished run: one worker makes it.
+
+    The others that need it come last.
+    """
+    files = dict.fromkeys(item.path for item in items)
+    needy = dict.fromkeys(item.path for item in items if "finished_run" in item.fixturenames)
+    first = [path for name in LONGEST for path in files if path.name == name] or list(needy)[:1]
+    last = dict.fromkeys((path for path in needy if path not in first), len(first) + 1)
+    turn = {path: place for place, path in enumerate(first)} | last
+    items.sort(key=lambda item: turn.get(item.path, len(first)))
 
 
 @pytest.fixture(scope="session")

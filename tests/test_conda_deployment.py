@@ -15,12 +15,12 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-from tests.conda.channel import write_channel, write_cpu_wheels
+from tests.conda.channel import write_channel, write_wheels
 from tests.conda.shim import write_base
 from tests.conftest import REPOSITORY, TINY, copy_sources
 from tests.test_environments import DISTRIBUTIONS, RULES, direct, name_of
 
-pytestmark = [pytest.mark.deployment, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(2400)]
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 each_environment = pytest.mark.parametrize("name", [path.stem for path in ENVIRONMENTS])
 POISON = "raise ImportError('this belongs to the user, not to the environment')\n"
@@ -80,13 +80,13 @@ def variables_for(root: Path) -> dict:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     plant(root / "user" / "lib" / version / "site-packages")
     paths = [write_base(root / "conda"), Path(sys.executable).parent, os.environ["PATH"]]
-    found = f"{os.environ.get('PIP_FIND_LINKS', '')} {root / 'wheels'}".strip()
     ours = {
         "CONDA_CHANNEL_ALIAS": (root / "channels").as_uri(),
         "CONDA_PKGS_DIRS": str(root / "cache"),
         "PATH": os.pathsep.join(map(str, paths)),
-        "PIP_FIND_LINKS": found,
+        "PIP_FIND_LINKS": str(root / "wheels"),
         "PIP_NO_COMPILE": "1",  # only what is imported gets compiled, when it is imported
+        "PIP_NO_INDEX": "1",
         "PYTHONPATH": str(plant(root / "python_path")),
         "PYTHONUSERBASE": str(root / "user"),
     }
@@ -101,7 +101,7 @@ def deployed(tmp_path_factory) -> Deployment:
     for name in ("downloads", "wheels"):
         (root / name).mkdir()
     write_channel(root / "channels" / "conda-forge", ENVIRONMENTS, root / "downloads")
-    write_cpu_wheels(root / "wheels", ENVIRONMENTS, root / "downloads")
+    write_wheels(root / "wheels", ENVIRONMENTS, root / "downloads")
     clone = copy_sources(root / "clone")
     deployment = Deployment(clone, {}, variables_for(root))
     deployment.snakemake("--conda-create-envs-only")

