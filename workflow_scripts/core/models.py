@@ -97,6 +97,18 @@ def check_files(reference: ModelReference) -> None:
             raise InputError(file=path, field="sha256", value=found, remedy=remedy)
 
 
+def checked_directory(reference: ModelReference) -> Path:
+    """`local_directory`, its weights of the right kind and its files those on record, or InputError.
+
+    A repository's files are named by its revision, and not hashed.
+    """
+    directory = local_directory(reference)
+    check_weights(directory)
+    if reference.revision is None:
+        check_files(reference)
+    return directory
+
+
 def identify_base(settings: dict) -> dict:
     """What the base model is: the content of `base/model.json`, without time, host or absolute path.
 
@@ -195,8 +207,7 @@ def load_model(
     """A causal language model in evaluation mode. `dtype`: a name of torch's, or "auto" (as saved);
     `quantization`: what transformers is to quantise the weights with while it reads them, or None.
 
-    Safetensors only; no code from the repository is run. InputError for what `check_weights` refuses, and
-    for a directory whose files are not those on record (a repository's are named by its revision).
+    Safetensors only; no code from the repository is run. InputError as in `checked_directory`.
     """
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import set_tqdm_hook
@@ -204,10 +215,7 @@ def load_model(
     set_tqdm_hook(progress.in_place_of_a_bar)
     if not isinstance(reference, ModelReference):
         reference = resolve_model(reference)
-    directory = local_directory(reference)
-    check_weights(directory)
-    if reference.revision is None:
-        check_files(reference)
+    directory = checked_directory(reference)
     device = pick_device(device)
     placed = {"quantization_config": quantization, "device_map": device} if quantization else {}
     model = AutoModelForCausalLM.from_pretrained(

@@ -27,8 +27,7 @@ from workflow_scripts.core.engines.vllm_options import (
     prepare,
 )
 from workflow_scripts.core.errors import InputError
-from workflow_scripts.core.model_files import check_weights
-from workflow_scripts.core.models import check_files, load_tokenizer, local_directory, resolve_model
+from workflow_scripts.core.models import checked_directory, load_tokenizer, resolve_model
 
 
 def load_vllm_engine(settings: dict, model: str | Path, adapter: str | Path | None = None) -> "VllmEngine":
@@ -39,10 +38,7 @@ def load_vllm_engine(settings: dict, model: str | Path, adapter: str | Path | No
     on_gpu = torch.cuda.is_available() and settings["device"] != "cpu"
     prepare(on_gpu, bool(settings.get("batch_invariant")))
     reference = resolve_model(model)
-    directory = local_directory(reference)
-    check_weights(directory)
-    if reference.revision is None:
-        check_files(reference)
+    directory = checked_directory(reference)
     tokenizer = load_tokenizer(reference)
 
     from vllm import LLM
