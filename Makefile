@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo run verify diff share preflight smoke evaluation-dry-run pod-run review report plan cost watch gates performance benchmark-compare benchmark-deduplication benchmark-training benchmark-engines dag demo-base test test-integration test-gpu test-deployment test-slurm environments lint clean setup
+.PHONY: help demo run verify diff share preflight smoke evaluation-dry-run pod-run review report plan cost watch gates performance benchmark-compare benchmark-deduplication benchmark-training benchmark-engines benchmark-memory dag demo-base test test-integration test-gpu test-deployment test-slurm environments lint clean setup
 
 # May be given on the command line: make demo SEED=2 RESULTS=results-seed-2 CORES=4 CONFIG="a.yaml b.yaml" ARGS=--dry-run
 CORES ?=
@@ -141,6 +141,9 @@ benchmark-deduplication: $(INSTALLED_DEV)  ## deduplicate a million synthetic re
 
 benchmark-training: $(INSTALLED_DEV)  ## time SFT and DPO against plain TRL scripts on the embedded base (minutes)
 	@$(VENV)/bin/python -m benchmarks.training_throughput $(ARGS)
+
+benchmark-memory: $(INSTALLED_DEV)  ## hold the memory model against the peaks of the last run's trainings
+	@$(VENV)/bin/python -m benchmarks.training_memory --results $(RESULTS) --benchmarks $(BENCHMARKS) $(ARGS)
 
 performance: $(INSTALLED)  ## write docs/performance.md from the last run's benchmarks
 	@$(VENV)/bin/python -m workflow_scripts.performance_table --benchmarks $(BENCHMARKS) \
