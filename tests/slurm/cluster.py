@@ -5,6 +5,8 @@ killing that kills the daemon and all that its jobs started, at once and without
 Nodes claim more processors and memory than there are, so that a profile for large machines can be tried.
 """
 
+import contextlib
+import fcntl
 import os
 import shutil
 import socket
@@ -13,8 +15,12 @@ import time
 from pathlib import Path
 
 DEFAULT = Path("/etc/slurm")  # a job step loses SLURM_CONF, so that the usual place must hold the files, too
+FILES = ("slurm.conf", "gres.conf")
+LOCK = Path("/run/lock/slurm-on-loopback")
+ENDS_WITH_THE_TEST = ["setpriv", "--pdeathsig", "KILL"]  # also when that is killed
+OWN_NAME = "ClusterName=loopback"
 CONFIGURATION = """
-ClusterName=loopback
+{name}
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={port}
 SlurmctldPidFile={directory}/slurmctld.pid
@@ -35,8 +41,9 @@ JobAcctGatherType=jobacct_gather/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
-SchedulerParameters=batch_sched_delay=0,sched_min_interval=100000
+SchedulerParameters=batch_sched_delay=0,sched_min_interval=100000,sched_interval=1,bf_interval=1
 SlurmdTimeout=5
+MessageTimeout=5
 KillWait=2
 ReturnToService=2
 GresTypes=gpu
@@ -60,7 +67,7 @@ class Cluster:
 
     def _write_configuration(self) -> None:
         host = socket.gethostname()
-        text = CONFIGURATION.format(host=host, port=self.port, directory=self.directory)
+        text = CONFIGURATION.format(name=OWN_NAME, host=host, port=self.port, directory=self.directory)
         devices = ""
         for number, name in enumerate(self.names, start=1):
             text += NODE.format(name=name, host=host, port=self.port + number, gpus=self.gpus)
@@ -73,7 +80,8 @@ class Cluster:
         (self.directory / "slurm.conf").write_text(text)
         (self.directory / "gres.conf").write_text(devices)
         DEFAULT.mkdir(exist_ok=True)
-        for name in ("slurm.conf", "gres.conf"):
+        for name in FILES:
+            (DEFAULT / name).unlink(missing_ok=True)  # that of a test that was killed
             (DEFAULT / name).symlink_to(self.directory / name)
 
     def _start_munge(self) -> None:
@@ -91,12 +99,16 @@ class Cluster:
         }
         options = [f"--{name}={directory / place}" for name, place in places.items()]
         self._start("munged", ["munged", "--foreground", "--force", *options])
-        wait_for((directory / "socket").exists, 10)
+        wait_for((directory / "socket").exists, 60)
 
     def _start(self, name: str, command: list) -> None:
         log = (self.directory / f"{name}.out").open("a")
         self.processes[name] = subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=self.directory
+            [*ENDS_WITH_THE_TEST, *command],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            cwd=self.directory,
         )
 
     def start_node(self, name: str) -> None:
@@ -113,22 +125,33 @@ class Cluster:
         node.wait()
 
     def __enter__(self) -> "Cluster":
+        self.lock = LOCK.open("w")
+        fcntl.flock(self.lock, fcntl.LOCK_EX)  # one at a time: they would share the usual place
         (self.directory / "state").mkdir(parents=True)
-        self._write_configuration()
-        self._start_munge()
-        self._start("slurmctld", ["slurmctld", "-D", "-f", str(self.directory / "slurm.conf")])
-        for name in self.names:
-            self.start_node(name)
-        wait_for(lambda: set(self.names) <= set(query("sinfo", "-h", "-N", "-t", "idle", "-o", "%N")), 60)
+        try:
+            self._write_configuration()
+            self._start_munge()
+            self._start("slurmctld", ["slurmctld", "-D", "-f", str(self.directory / "slurm.conf")])
+            for name in self.names:
+                self.start_node(name)
+            idle = ["sinfo", "-h", "-N", "-t", "idle", "-o", "%N"]
+            wait_for(lambda: set(self.names) <= set(query(*idle)), 180)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exception) -> None:
-        for name in [*self.names, "slurmctld", "munged"]:
-            if name in self.processes:
-                self.processes[name].kill()
-                self.processes[name].wait()
-        for name in ("slurm.conf", "gres.conf"):
-            (DEFAULT / name).unlink()
+        # Nodes that end by themselves: the time that their jobs took counts as the test's.
+        query("scontrol", "shutdown")
+        for name, process in self.processes.items():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0 if name == "munged" else 15)
+            process.kill()
+            process.wait()
+        for name in FILES:
+            (DEFAULT / name).unlink(missing_ok=True)
+        self.lock.close()
 
 
 def query(*command: str) -> list[str]:
@@ -153,6 +176,6 @@ def reason_to_skip() -> str | None:
         return "needs root: Slurm is installed and started by the test itself"
     if shutil.which("apt-get") is None:
         return "needs Debian or Ubuntu: Slurm comes from apt-get"
-    if (DEFAULT / "slurm.conf").exists() or (DEFAULT / "gres.conf").exists():
+    if (DEFAULT / "slurm.conf").exists() and OWN_NAME not in (DEFAULT / "slurm.conf").read_text():
         return f"{DEFAULT} holds a configuration already, where the test puts its own"
     return None
