@@ -1,7 +1,9 @@
 """One load for several shards: it reruns the plan alone, a killed job loses no shard, and it is cheap."""
 
 import json
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import pytest
 import yaml
 
 from tests.budget_files import REFERENCE, make_plan, shipped
-from tests.conftest import TINY
+from tests.conftest import TINY, run_snakemake
 from tests.test_rerun_contract import copy, dry_run  # noqa: F401 (copy is a fixture)
 from workflow_scripts.core import constitution
 from workflow_scripts.core.outputs import write_json
@@ -111,3 +113,49 @@ def test_a_killed_job_loses_no_shard_and_the_next_makes_the_missing_ones(tmp_pat
     assert made_by(command(tmp_path, alone, int(first), 1)) == [first]
     name = f"shard-{first}.parquet"
     assert (alone / name).read_bytes() == (together / name).read_bytes()
+
+
+NAMES = [f"results/generation/shard-{shard:03d}.parquet" for shard in range(4)]
+BLOCK = ["--allowed-rules", "generate_shard", "--", *NAMES]
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(1200)
+def test_a_run_killed_in_the_middle_of_a_block_makes_the_missing_shards_alone(copy, tmp_path):  # noqa: F811
+    """Snakemake and its job at once, as when a machine is switched off."""
+    content = yaml.safe_load((copy / TINY).read_text())
+    content["generation"] |= {"shards": 4, "shards_per_load": 4}
+    (copy / TINY).write_text(yaml.safe_dump(content))
+    shutil.rmtree(copy / "results/generation")
+    undisturbed = tmp_path / "undisturbed"
+    shutil.copytree(copy, undisturbed, symlinks=True)
+    whole = run_snakemake(undisturbed, *BLOCK)
+    assert whole.returncode == 0, whole.stdout[-6000:]
+
+    snakemake = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--configfile", TINY]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    running = subprocess.Popen(
+        [*snakemake, *BLOCK],
+        cwd=copy,
+        env=os.environ | {"PATH": path},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    generation = copy / "results/generation"
+    while len(stored := list(generation.glob(".state/*/shard-*-made.parquet"))) < 2:
+        assert running.poll() is None
+        time.sleep(0.02)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    kept = {made.name[6:9] for made in stored}
+    assert len(kept) < 4 and not list(generation.glob("shard-*.parquet")), "killed in the middle"
+
+    assert run_snakemake(copy, "--unlock").returncode == 0
+    again = run_snakemake(copy, *BLOCK)
+    assert again.returncode == 0, again.stdout[-6000:]
+    logs = "\n".join((copy / f"logs/generate_shard-{shard:03d}.log").read_text() for shard in range(4))
+    made = re.findall(r"^generate_shard (\d{3}): \d+ of 48 records accepted$", logs, re.MULTILINE)
+    assert kept.isdisjoint(made) and kept | set(made) == {f"{shard:03d}" for shard in range(4)}
+    for name in NAMES:
+        assert (copy / name).read_bytes() == (undisturbed / name).read_bytes(), name
