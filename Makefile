@@ -168,8 +168,8 @@ test-gpu: $(INSTALLED_DEV)  ## run the tests that need a CUDA device; without on
 test-deployment: $(INSTALLED_DEV)  ## of the slower tests, those that deploy the conda environments and run the workflow in them
 	@$(PYTEST) -m integration tests/test_conda_deployment.py $(ARGS)
 
-test-slurm: $(INSTALLED_SLURM)  ## run the workflow on a real Slurm with two emulated nodes (root, Debian or Ubuntu)
-	@$(PYTEST) -m slurm $(ARGS)
+test-slurm: $(INSTALLED_SLURM)  ## of the slower tests, those on a real Slurm with two emulated nodes (root, Debian or Ubuntu)
+	@$(PYTEST) -m integration tests/test_slurm_cluster.py $(ARGS)
 
 lint: $(INSTALLED_DEV)  ## check the style of Python and Snakemake files
 	@ruff check .

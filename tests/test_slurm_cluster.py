@@ -1,6 +1,6 @@
 """profiles/slurm on a real Slurm with two emulated nodes: the smallest workflow, and nodes lost at work.
 
-Run by make test-slurm, as root on Debian or Ubuntu.
+Needs root, and Debian or Ubuntu.
 """
 
 import os
@@ -17,7 +17,7 @@ from tests.slurm.cluster import Cluster, query, reason_to_skip, wait_for
 
 SKIP = reason_to_skip()
 pytestmark = [
-    pytest.mark.slurm,
+    pytest.mark.integration,
     pytest.mark.timeout(3600),
     pytest.mark.skipif(SKIP is not None, reason=SKIP or ""),
 ]
