@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import copy_sources
+
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(3600)]
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -54,13 +56,18 @@ def test_make_demo_runs_shows_the_result_and_has_nothing_to_do_the_second_time(c
     assert status.stdout == ""
 
 
-def test_two_runs_in_two_directories_are_the_same_to_the_byte(clone, finished_run):
-    """One by make in the newcomer's environment, into a folder of another name; one in that of the tests."""
-    make(clone, "run", "CONFIG=tests/configs/tiny.yaml", "RESULTS=tiny")
+def test_two_runs_in_two_directories_are_the_same_to_the_byte(clone, finished_run, tmp_path):
+    """One by make in the newcomer's environment, into a folder of another name; one in that of the tests.
+
+    Both in copies without git: records hold the commit.
+    """
+    copy = copy_sources(tmp_path / "copy")
+    (copy / ".venv").symlink_to(clone / ".venv")
+    make(copy, "run", "CONFIG=tests/configs/tiny.yaml", "RESULTS=tiny")
     patterns = ("**/*.parquet", "models/**/*.safetensors", "statistics/*.json", "gates/*.json")
     ours, other = (
         {str(path.relative_to(run)): path.read_bytes() for pattern in patterns for path in run.glob(pattern)}
-        for run in (clone / "tiny", finished_run / "results")
+        for run in (copy / "tiny", finished_run / "results")
     )
     assert len(ours) > 40 and ours.keys() == other.keys()
     assert [name for name in ours if ours[name] != other[name]] == []
