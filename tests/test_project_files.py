@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import LONGEST
+
 TRIGGERS = ["mtime", "params", "input", "code"]
 
 
@@ -54,3 +56,7 @@ def test_the_two_ways_to_run_the_tests_are_one():
     assert ".ci/run" in Path(".github/workflows/ci.yml").read_text()
     assert Path(".ci/run").stat().st_mode & 0o111
     assert "Apache License" in Path("LICENSE").read_text()
+
+
+def test_the_files_that_begin_first_are_there():
+    assert [name for name in LONGEST if not Path("tests", name).is_file()] == []
