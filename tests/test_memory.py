@@ -80,8 +80,8 @@ def test_activations_are_what_autograd_keeps(sequences, tokens):
     assert loss.requires_grad and predicted == pytest.approx(sum(kept.values()), rel=0.15)
 
 
-# Largest resident set of the demo's trainings, sequences a batch, longest example; and what a process holds that
-# has trained one step on one example (make benchmark-memory). All in MiB.
+# Largest resident set of the demo's trainings, sequences a batch, longest example; and what a process holds
+# that has trained one step on one example (make benchmark-memory). All in MiB.
 DEMO_PEAKS = {"sft": (803, 32, 33), "sft-longer": (802, 32, 33), "dpo": (786, 32, 33)}
 PROCESS = 698
 
