@@ -159,7 +159,7 @@ IN_TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 test: lint  ## check the style and run the tests
 	@$(PYTEST) $(IN_TWO) $(ARGS)
 
-test-integration: $(INSTALLED_SLURM)  ## the slower tests with real parts: make demo in a fresh clone, the conda environments and more
+test-integration: $(INSTALLED_DEV)  ## the slower tests with real parts: make demo in a fresh clone, the conda environments and more
 	@$(PYTEST) -m integration $(IN_TWO) $(ARGS)
 
 test-gpu: $(INSTALLED_DEV)  ## run the tests that need a CUDA device; without one they are skipped, with the reason
@@ -168,8 +168,8 @@ test-gpu: $(INSTALLED_DEV)  ## run the tests that need a CUDA device; without on
 test-deployment: $(INSTALLED_DEV)  ## of the slower tests, those that deploy the conda environments and run the workflow in them
 	@$(PYTEST) -m integration tests/test_conda_deployment.py $(ARGS)
 
-test-slurm: $(INSTALLED_SLURM)  ## of the slower tests, those on a real Slurm with two emulated nodes (root, Debian or Ubuntu)
-	@$(PYTEST) -m integration tests/test_slurm_cluster.py $(ARGS)
+test-slurm: $(INSTALLED_SLURM)  ## run the workflow on a real Slurm with two emulated nodes (root, Debian or Ubuntu; many minutes)
+	@$(PYTEST) -m slurm $(ARGS)
 
 lint: $(INSTALLED_DEV)  ## check the style of Python and Snakemake files
 	@ruff check .
@@ -214,7 +214,7 @@ $(INSTALLED_VLLM): $(INSTALLED) requirements-vllm.txt
 
 $(INSTALLED_SLURM): $(INSTALLED_DEV) requirements-slurm.txt
 	@echo "Installing requirements-slurm.txt into $(VENV)"
-	@$(PIP) -r requirements-slurm.txt -c constraints.txt
+	@$(PIP) --no-deps -r requirements-slurm.txt
 	@touch $@
 
 define check_needs

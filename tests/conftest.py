@@ -14,7 +14,7 @@ from tests.planted_secrets import SECRETS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TINY = "tests/configs/tiny.yaml"
-LONGEST = ("test_make_demo.py", "test_conda_deployment.py", "test_slurm_cluster.py")
+LONGEST = ("test_make_demo.py", "test_conda_deployment.py")
 
 
 def copy_sources(target: Path) -> Path:

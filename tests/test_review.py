@@ -220,6 +220,14 @@ def test_a_drawing_of_files_grows_with_patterns_not_with_jobs():
     assert "generate_shard-{shard}.json" in dot and "3 files" in dot
 
 
+def test_of_a_long_path_a_drawing_shows_the_end():
+    """Its box is as wide as its text is taken to be: the longer it is, the further from the browser's width."""
+    path = f"{'a' * 80}/one.json"
+    long = replace(job(0, "made", "making", True), outputs=(path,), patterns=(path,))
+    dot = diagrams.stage_files_dot(Graph((long,), CONFIG, "results"), "making")
+    assert f'label="\N{HORIZONTAL ELLIPSIS}{"a" * 46}/one.json"' in dot
+
+
 def test_files_of_many_other_rules_are_drawn_by_stage():
     rules = [job(number, f"rule_{number}", "early", True) for number in range(12)]
     late = replace(job(12, "late", "late", True), inputs=tuple(made.outputs[0] for made in rules))

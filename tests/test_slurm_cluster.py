@@ -17,7 +17,7 @@ from tests.slurm.cluster import Cluster, query, reason_to_skip, wait_for
 
 SKIP = reason_to_skip()
 pytestmark = [
-    pytest.mark.integration,
+    pytest.mark.slurm,
     pytest.mark.timeout(3600),
     pytest.mark.skipif(SKIP is not None, reason=SKIP or ""),
 ]

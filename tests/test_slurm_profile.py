@@ -55,3 +55,10 @@ def test_the_plugin_is_pinned_where_the_profile_names_it():
     pins = Path("requirements-slurm.txt").read_text()
     assert "snakemake-executor-plugin-slurm==2.8.0" in pins
     assert "requirements-slurm.txt" in Path("profiles/slurm/README.md").read_text()
+
+
+def test_the_plugin_is_installed_without_what_it_asks_for_anew():
+    """That would replace NumPy by one that vLLM's packages refuse, and change what records are made with."""
+    for file in ("Makefile", "profiles/slurm/README.md"):
+        lines = [line for line in Path(file).read_text().splitlines() if "-r requirements-slurm.txt" in line]
+        assert lines and all("--no-deps -r requirements-slurm.txt" in line for line in lines)

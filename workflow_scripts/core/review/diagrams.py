@@ -15,6 +15,7 @@ from workflow_scripts.core.review.graph import Graph, Job, grouped
 RUN, SAME = "run", "same"
 CONSTRAINT = re.compile(r"\{(\w+),(?:[^{}]|\{[^{}]*\})*\}")
 MOST_ALIKE = 4  # outputs of one rule in one folder that are drawn each for itself
+LONGEST_LABEL = 56  # characters
 MOST_NAMED = 3  # files of another rule that are named in its node
 MOST_OUTSIDE = 8  # other rules that are drawn each for itself; more are drawn as their stages
 
@@ -134,7 +135,10 @@ def _short(path: str, results: str) -> str:
 
 
 def _counted(label: str, files: Sequence[str]) -> str:
-    return label if len(files) == 1 else f"{label}\n{len(files)} files"
+    """What a box of files says. Of a long path the end: the longer a text, the more the width reserved for it
+    and that in the browser's letters differ."""
+    shown = label if len(label) <= LONGEST_LABEL else f"\N{HORIZONTAL ELLIPSIS}{label[1 - LONGEST_LABEL :]}"
+    return shown if len(files) == 1 else f"{shown}\n{len(files)} files"
 
 
 def stage_files_dot(graph: Graph, stage: str) -> str:
