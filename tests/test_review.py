@@ -221,7 +221,7 @@ def test_a_drawing_of_files_grows_with_patterns_not_with_jobs():
 
 
 def test_of_a_long_path_a_drawing_shows_the_end():
-    """Its box is as wide as its text is taken to be: the longer it is, the further from the browser's width."""
+    """Its box is as wide as its text is taken to be; the longer, the further from the browser's width."""
     path = f"{'a' * 80}/one.json"
     long = replace(job(0, "made", "making", True), outputs=(path,), patterns=(path,))
     dot = diagrams.stage_files_dot(Graph((long,), CONFIG, "results"), "making")
