@@ -1,6 +1,8 @@
 """Templates are sandboxed and strict; token ids hold no special token."""
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests import tiny_models
 from workflow_scripts.core import prompts
@@ -84,6 +86,14 @@ def test_encoding_adds_nothing(tokenizer):
     assert prompts.encode_all(tokenizer, ["Question: a", "b"]) == [ids, prompts.encode(tokenizer, "b")]
     assert prompts.encode_all(tokenizer, []) == []
     assert prompts.special_tokens_in(tokenizer, ids) == []
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(st.text(max_size=40), max_size=5))
+def test_many_texts_have_the_tokens_of_each_alone(tokenizer, texts):
+    texts = [*texts, f" a{tiny_models.END_OF_TEXT}  b\n"]
+    tokenizer(texts, padding=True, truncation=True, max_length=3)  # whatever was asked of the tokenizer before
+    assert prompts.encode_all(tokenizer, texts) == [prompts.encode(tokenizer, text) for text in texts]
 
 
 def test_special_tokens_and_markers_are_found(tokenizer):

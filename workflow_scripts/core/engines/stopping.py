@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 def decode(tokenizer, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
     """The text of token ids, special tokens left out unless they are asked for."""
-    return tokenizer.decode(ids, skip_special_tokens=skip_special_tokens, clean_up_tokenization_spaces=False)
+    return tokenizer.backend_tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
 
 
 def cut_at_stop(text: str, stop: tuple[str, ...]) -> str | None:
