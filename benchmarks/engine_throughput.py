@@ -5,8 +5,9 @@
 Through the modules: `generation.write_answers` and `generation.judge_records`, from instructions to records
 (prompts rendered, tokenised and looked at, texts cut and cleaned, verdicts rounded). Bare: `LLM.generate` of
 vLLM, and transformers' own `generate` and forward pass on batches sorted by length, given the token ids that
-the modules sent. The two take turns in one process, and each pair of turns gives a ratio: seconds depend on
-the machine and on what runs beside. Prints one Markdown table.
+the modules sent. The two take turns in one process, each first in every other round, and each round gives a
+ratio: seconds depend on the machine and on what runs beside. Prints one Markdown table with the median ratio
+and its 95 % interval (order statistics: Conover, Practical Nonparametric Statistics, 3rd ed., p. 143).
 """
 
 import argparse
@@ -15,6 +16,7 @@ import io
 import statistics
 import time
 
+import scipy.stats
 import torch
 
 from workflow_scripts.core import constitution, exemplars, generation, prompts, runtime, task_splits, tasks
@@ -111,6 +113,13 @@ def rate(work) -> float:
     return tokens / (time.perf_counter() - start)
 
 
+def median_interval(values: list[float]) -> tuple[float, float]:
+    """95 % interval of the median of the population that the values were drawn from; at least six of them."""
+    ordered = sorted(values)
+    place = int(scipy.stats.binom.ppf(0.025, len(ordered), 0.5)) - 1
+    return ordered[max(place, 0)], ordered[min(-place - 1, -1)]
+
+
 def measure(name: str, engine, records: list[dict], rounds: int) -> list[str]:
     """Rows of the table for one engine."""
     listening, bare = Listening(engine), bare_vllm if name == "vllm" else bare_transformers
@@ -138,13 +147,17 @@ def measure(name: str, engine, records: list[dict], rounds: int) -> list[str]:
         plain = asked if name == "vllm" else {key: asked[key] for key in asked if key == "sampling"}
         bare(engine, sent, **plain)
         pairs = []
-        for _ in range(rounds):
-            ours, theirs = rate(through), rate(lambda sent=sent, plain=plain: bare(engine, sent, **plain))
-            pairs.append((ours, theirs))
-        ratio = statistics.median(ours / theirs for ours, theirs in pairs)
+        for turn in range(rounds):
+            works = [through, lambda sent=sent, plain=plain: bare(engine, sent, **plain)]
+            order = (0, 1) if turn % 2 == 0 else (1, 0)
+            rates = {place: rate(works[place]) for place in order}
+            pairs.append((rates[0], rates[1]))
+        ratios = [ours / theirs for ours, theirs in pairs]
+        low, high = median_interval(ratios)
         ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
         unit = "read" if kind == "verdicts" else "made"
-        rows.append(f"| {name} | {kind} | {unit} | {ours:,.0f} | {theirs:,.0f} | {ratio:.2f} |")
+        ratio = f"{statistics.median(ratios):.2f} [{low:.2f}, {high:.2f}]"
+        rows.append(f"| {name} | {kind} | {unit} | {ours:,.0f} | {theirs:,.0f} | {ratio} |")
     return rows
 
 
@@ -153,7 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--engines", nargs="+", default=["transformers", "vllm"])
     parser.add_argument("--records", type=int, default=384)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
     runtime.quiet_libraries()
     records, rows = instructions(arguments.records), []

@@ -92,7 +92,7 @@ def test_encoding_adds_nothing(tokenizer):
 @given(texts=st.lists(st.text(max_size=40), max_size=5))
 def test_many_texts_have_the_tokens_of_each_alone(tokenizer, texts):
     texts = [*texts, f" a{tiny_models.END_OF_TEXT}  b\n"]
-    tokenizer(texts, padding=True, truncation=True, max_length=3)  # whatever was asked of the tokenizer before
+    tokenizer(texts, padding=True, truncation=True, max_length=3)  # what was asked of it before
     assert prompts.encode_all(tokenizer, texts) == [prompts.encode(tokenizer, text) for text in texts]
 
 
