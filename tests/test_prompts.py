@@ -1,5 +1,9 @@
 """Templates are sandboxed and strict; token ids hold no special token."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -94,6 +98,29 @@ def test_many_texts_have_the_tokens_of_each_alone(tokenizer, texts):
     texts = [*texts, f" a{tiny_models.END_OF_TEXT}  b\n"]
     tokenizer(texts, padding=True, truncation=True, max_length=3)  # what was asked of it before
     assert prompts.encode_all(tokenizer, texts) == [prompts.encode(tokenizer, text) for text in texts]
+
+
+FORKED = """
+import multiprocessing, sys
+from concurrent.futures import ProcessPoolExecutor
+from workflow_scripts.core.runtime import quiet_libraries
+quiet_libraries()
+from workflow_scripts.core import models, prompts
+tokenizer = models.load_tokenizer("resources/demo_base")
+texts = [f"Question: {number}" for number in range(500)]
+def encode():
+    return prompts.encode_all(tokenizer, texts)
+if encode() != ProcessPoolExecutor(1, multiprocessing.get_context("fork")).submit(encode).result():
+    sys.exit("other tokens")
+"""
+
+
+def test_a_forked_process_does_not_wait_for_its_parents_threads():
+    environment = {name: value for name, value in os.environ.items() if name != "TOKENIZERS_PARALLELISM"}
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_special_tokens_and_markers_are_found(tokenizer):
