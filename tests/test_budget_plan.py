@@ -15,6 +15,7 @@ import yaml
 
 from tests.budget_files import CATALOGUE, REFERENCE, make_plan, merged, shipped, write_benchmark
 from workflow_scripts import plan_page
+from workflow_scripts.core.budget import figure
 from workflow_scripts.core.config_validation import check_config
 from workflow_scripts.core.errors import InputError
 
@@ -81,6 +82,21 @@ def test_memory_is_told_term_by_term(reference):
     for terms in (*memory["generation"].values(), *memory["training"]["sft"].values()):
         parts = sum(value for name, value in terms.items() if name != "total")
         assert terms["total"] == pytest.approx(parts, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["demo", "reference"])
+def test_each_gpu_of_the_picture_has_its_name_on_the_side_that_has_room(name, request):
+    plan = request.getfixturevalue(name)
+    root = ElementTree.fromstring(figure.frontier_svg(plan))
+    anchors = {text.text: text.get("text-anchor") for text in root.iter("{http://www.w3.org/2000/svg}text")}
+    by_hours = sorted(plan["gpus"], key=lambda row: row["hours"]["high"])
+    assert {row["name"] for row in by_hours} <= set(anchors)
+    assert (anchors[by_hours[0]["name"]], anchors[by_hours[-1]["name"]]) == ("start", "end")
+
+
+def test_a_budget_in_words_counts_its_ablations(reference):
+    words = {row["budget"]: figure.reach_in_words(row) for row in reference["frontier"]}
+    assert ", 1 ablation," in words[20] and ", 2 ablations," in words[300] and "ablation" not in words[10]
 
 
 def test_more_money_buys_no_less(reference):

@@ -1,5 +1,7 @@
 """The picture of a plan: what budgets buy, and which GPUs are worth a thought."""
 
+import math
+
 import altair as alt
 
 from workflow_scripts.core.budget.tables import amount
@@ -22,13 +24,16 @@ def kind_of(entry: dict) -> str:
 
 
 def draw_gpus(rows: list[dict], cap: float | None) -> alt.Chart:
-    """Dollars against hours at the upper bounds, each GPU a point with its name; the cap a line."""
+    """Dollars against hours at the upper bounds, each GPU a point with its name beside it; the cap a line."""
+    hours = [row["hours"]["high"] for row in rows]
+    middle = math.sqrt(min(hours) * max(hours))
     points = [
         {
             "name": row["name"],
             "hours": row["hours"]["high"],
             "dollars": row["dollars"]["high"],
             "kind": kind_of(row),
+            "side": "right" if row["hours"]["high"] <= middle else "left",
         }
         for row in rows
     ]
@@ -42,7 +47,13 @@ def draw_gpus(rows: list[dict], cap: float | None) -> alt.Chart:
         color=alt.Color("kind:N", scale=alt.Scale(domain=list(KINDS), range=list(colours))),
         shape=alt.Shape("kind:N", scale=alt.Scale(domain=list(KINDS), range=list(shapes))),
     )
-    chart = marks + base.mark_text(dy=-12, color=INK).encode(text="name:N")
+    names = [
+        base.transform_filter(alt.datum.side == side)
+        .mark_text(align=align, dx=away, color=INK)
+        .encode(text="name:N")
+        for side, align, away in (("right", "left", 9), ("left", "right", -9))
+    ]
+    chart = alt.layer(marks, *names)
     if cap is not None:
         line = alt.Chart(alt.Data(values=[{"cap": cap}])).mark_rule(color=MUTED, strokeDash=[3, 3])
         chart += line.encode(y="cap:Q")
@@ -52,7 +63,8 @@ def draw_gpus(rows: list[dict], cap: float | None) -> alt.Chart:
 def reach_in_words(row: dict) -> str:
     """How far a budget goes: stages, records, test items and the smallest lift that they find."""
     parts = [row["reach"]] + ([f"{row['records']} records"] if row["records"] else [])
-    parts += [f"{len(row['ablations'])} ablations"] if row["ablations"] else []
+    ablations = len(row["ablations"])
+    parts += [f"{ablations} ablation{'s' * (ablations > 1)}"] if ablations else []
     parts.append(f"N = {row['test_items']}")
     if row["detectable_lift"] is not None:
         parts.append(f"lift from {100 * row['detectable_lift']:.1f} pp")
